@@ -1,0 +1,1 @@
+"""The CNI plugin ptp: a container joined to its host by a routed veth pair."""

@@ -1,0 +1,92 @@
+"""One attachment's identity and every name derived from it, so that each kernel object says whose it is.
+
+An attachment is a network, a container and an interface name.  Pure.
+"""
+
+from __future__ import annotations
+
+# The C modules under hashlib: hashlib itself costs 1 to 5 ms (it loads OpenSSL).
+try:
+    from _sha512 import sha512  # CPython up to 3.11
+except ImportError:
+    try:
+        from _sha2 import sha512  # type: ignore[import-not-found,no-redef]  # CPython 3.12 and later
+    except ImportError:
+        from hashlib import sha512
+
+ALIAS_PREFIX = "cni-ptp"
+_IFALIASZ = 256  # include/uapi/linux/if.h, with the terminating NUL
+
+
+def _hex(text: str) -> str:
+    digest: str = sha512(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return digest
+
+
+class Attachment:
+    """Who an interface, a lease or a masquerade rule belongs to."""
+
+    __slots__ = ("network", "containerid", "ifname")
+
+    def __init__(self, network: str, containerid: str, ifname: str) -> None:
+        self.network = network
+        self.containerid = containerid
+        self.ifname = ifname
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Attachment) and self.key() == other.key()
+
+    def __hash__(self) -> int:
+        return hash(self.key())
+
+    def __str__(self) -> str:
+        return f"interface {self.ifname} of container {self.containerid} on network {self.network}"
+
+    def key(self) -> tuple[str, str, str]:
+        """(network, container, ifname)."""
+        return self.network, self.containerid, self.ifname
+
+    def owner(self) -> str:
+        """The identity in clear, unambiguous: a network's and a container's name have no space and no slash."""
+        return f"{self.network} {self.containerid} {self.ifname}"
+
+    def host_veth(self) -> str:
+        """The name of the host end: 15 characters, the most that IFNAMSIZ allows; NetworkManager leaves veth* alone."""
+        return "veth" + _hex(self.owner())[:11]
+
+    def alias(self) -> str:
+        """The IFLA_IFALIAS of the host end, for people and for finding ours again; at most 255 bytes.
+
+        An identity too long for it is given by its hash; DEL then finds the link by its name, which is a hash as well.
+        """
+        text = f"{ALIAS_PREFIX} {self.owner()}"
+        if len(text.encode("utf-8", "surrogateescape")) < _IFALIASZ:
+            return text
+        return f"{ALIAS_PREFIX} #{_hex(self.owner())[:64]}"
+
+    # --- what the Go plugin derives (plugins pkg/utils/utils.go, pkg/ip/ipmasq_nftables_linux.go) ---
+
+    def go_chain(self) -> str:
+        """Its iptables chain: 28 characters; it knows no interface name."""
+        return "CNI-" + _hex(self.network + self.containerid)[:24]
+
+    def go_comment(self) -> str:
+        """The comment of its iptables rules."""
+        return f'name: "{self.network}" id: "{self.containerid}"'
+
+    def go_nft_hash(self) -> str:
+        """How the comment of its nftables rules begins."""
+        return go_network_hash(self.network) + "-" + _hex(f"{self.ifname}:{self.containerid}")[:16]
+
+
+def go_network_hash(network: str) -> str:
+    """How the comments of all nftables rules that the Go plugin made for a network begin."""
+    return _hex(network)[:16]
+
+
+def parse_alias(alias: str) -> Attachment | None:
+    """The attachment an IFLA_IFALIAS of ours names; None if it is not ours or gives only a hash."""
+    parts = alias.split(" ")
+    if len(parts) != 4 or parts[0] != ALIAS_PREFIX:
+        return None
+    return Attachment(parts[1], parts[2], parts[3])

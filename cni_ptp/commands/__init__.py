@@ -1,0 +1,1 @@
+"""One CNI verb a module."""

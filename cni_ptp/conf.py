@@ -1,0 +1,138 @@
+"""The network configuration, validated; the raw bytes are kept for delegated plugins.  Pure.
+
+`read` judges what every CNI plugin must judge, `ptp` the keys of this one; both before any effect.
+Source: CNI SPEC.md "Network configuration format"; docs/configuration.md for our own keys.
+"""
+
+from __future__ import annotations
+
+from .args import Args, cni_args, is_name
+from .attachment import Attachment
+from .errors import DECODING_FAILURE, INVALID_NETWORK_CONFIG, CniError
+from .jsonio import Fields, loads
+from .result import Dns, Result, parse_dns
+from .result import parse as parse_result
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+BACKENDS = ("nftables", "iptables")
+_MOST_ATTACHMENTS = 100_000  # a list of 1 MiB, the most we read, has fewer
+_MOST_NAME = 200  # a network's name becomes a directory's; NAME_MAX is 255
+_LEAST_MTU, _MOST_MTU = 68, 65535  # RFC 791; drivers/net/veth.c veth_setup max_mtu ETH_MAX_MTU
+
+
+class Conf:
+    """What every plugin knows of its configuration.  ipam: its object, or None.  fields: the whole object."""
+
+    __slots__ = ("raw", "fields", "cni_version", "name", "type", "ipam")
+
+    def __init__(
+        self, raw: bytes, fields: Fields, cni_version: str, name: str, type: str, ipam: Fields | None
+    ) -> None:
+        self.raw = raw
+        self.fields = fields
+        self.cni_version = cni_version
+        self.name = name
+        self.type = type
+        self.ipam = ipam
+
+    def prev_result(self) -> Result | None:
+        """The result of the plugins before, or of the ADD being checked.  CniError 6 if it can not be read."""
+        document = self.fields.object("prevResult")
+        return None if document is None else parse_result(document, self.cni_version)
+
+    def runtime_config(self) -> Fields:
+        """The capability arguments that the runtime filled in."""
+        return self.fields.object("runtimeConfig") or Fields({}, "runtimeConfig")
+
+    def cni_conf_args(self) -> Fields:
+        """The object `args.cni`."""
+        outer = self.fields.object("args")
+        return (outer.object("cni") if outer else None) or Fields({}, "args.cni")
+
+    def valid_attachments(self) -> list[Attachment] | None:
+        """What GC must keep; None if the runtime gave no list: then nothing may be collected.
+
+        libcni writes the list twice, once under a mis-spelt key; either is taken.
+        """
+        for key in ("cni.dev/valid-attachments", "cni.dev/attachments"):
+            if self.fields.has(key):
+                listed = self.fields.objects(key, _MOST_ATTACHMENTS)
+                return [Attachment(self.name, f.text("containerID"), f.text("ifname")) for f in listed]
+        return None
+
+
+def read(raw: bytes) -> Conf:
+    """The configuration of a network.  CniError 6 if it is no JSON object, 7 if its name is missing or invalid."""
+    try:
+        value: Any = loads(raw)
+    except ValueError as e:
+        raise CniError(DECODING_FAILURE, f"error unmarshall network config: {e}") from None
+    # As in Go, a top-level null is an empty configuration.
+    fields = Fields({} if value is None else value, "")
+    name = fields.text("name")
+    if not name:
+        raise CniError(INVALID_NETWORK_CONFIG, "missing network name")
+    if not is_name(name):
+        raise CniError(INVALID_NETWORK_CONFIG, "invalid characters found in network name", name)
+    if len(name) > _MOST_NAME:
+        raise CniError(INVALID_NETWORK_CONFIG, "network name is too long", f"{len(name)} characters, {_MOST_NAME} are allowed")
+    version = fields.text("cniVersion") or "0.1.0"
+    return Conf(raw, fields, version, name, fields.text("type"), fields.object("ipam"))
+
+
+class Ptp:
+    """The keys of this plugin.  mtu: bytes, 0 for the kernel's default.  mac: 6 bytes or None."""
+
+    __slots__ = ("ip_masq", "ip_masq_backend", "mtu", "dns", "mac")
+
+    def __init__(self, ip_masq: bool, ip_masq_backend: str, mtu: int, dns: Dns, mac: bytes | None) -> None:
+        self.ip_masq = ip_masq
+        self.ip_masq_backend = ip_masq_backend
+        self.mtu = mtu
+        self.dns = dns
+        self.mac = mac
+
+
+def ptp(conf: Conf, args: Args) -> Ptp:
+    """The plugin's own settings.  CniError 6 for a wrong type, 7 for a value that can not be used."""
+    fields = conf.fields
+    backend = fields.text("ipMasqBackend")
+    if backend and backend not in BACKENDS:
+        raise CniError(INVALID_NETWORK_CONFIG, f'unknown ipmasq backend "{backend}"', f"one of {', '.join(BACKENDS)}")
+    mtu = fields.number("mtu") or 0
+    if mtu > 0 and not _LEAST_MTU <= mtu <= _MOST_MTU:
+        raise CniError(INVALID_NETWORK_CONFIG, f"mtu {mtu} can not be used", f"from {_LEAST_MTU} to {_MOST_MTU}")
+    # As in Go, a negative mtu is no mtu.
+    return Ptp(fields.flag("ipMasq"), backend, max(mtu, 0), parse_dns(fields.object("dns")), _mac(conf, args))
+
+
+def _mac(conf: Conf, args: Args) -> bytes | None:
+    """The MAC wished for the container's end: runtimeConfig.mac, else args.cni.mac, else MAC= of CNI_ARGS."""
+    text = conf.runtime_config().text("mac") or conf.cni_conf_args().text("mac")
+    if not text and "MAC=" in args.args:
+        text = dict(cni_args(args.args)).get("MAC", "")
+    return parse_mac(text) if text else None
+
+
+def parse_mac(text: str) -> bytes:
+    """The 6 bytes of a MAC written with colons or hyphens.  CniError 7 if it is none or may not be an interface's."""
+    parts = text.replace("-", ":").split(":")
+    digits = "".join(parts)
+    if len(parts) != 6 or len(digits) != 12 or any(len(p) != 2 for p in parts) or not _is_hex(digits):
+        raise CniError(INVALID_NETWORK_CONFIG, f'invalid MAC address "{text}"')
+    mac = bytes.fromhex(digits)
+    if mac[0] & 1 or not any(mac):  # include/linux/etherdevice.h is_valid_ether_addr
+        raise CniError(INVALID_NETWORK_CONFIG, f'MAC address "{text}" can not be an interface\'s', "multicast or zero")
+    return mac
+
+
+def mac_text(mac: bytes) -> str:
+    """As the kernel and CNI results write it: lower case, colons."""
+    return mac.hex(":")
+
+
+def _is_hex(text: str) -> bool:
+    return text.isascii() and all(c in "0123456789abcdefABCDEF" for c in text)

@@ -1,0 +1,102 @@
+"""What can go wrong, and the CNI error code each failure is reported under.
+
+Here live the exception classes of the whole package and the table of codes; nothing here does I/O.
+Source: CNI SPEC.md "Error" (codes below 100), docs/architecture.md (ours, from 100).
+"""
+
+from __future__ import annotations
+
+import errno as _errno
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+INCOMPATIBLE_CNI_VERSION = 1
+INVALID_ENVIRONMENT_VARIABLES = 4
+IO_FAILURE = 5
+DECODING_FAILURE = 6
+INVALID_NETWORK_CONFIG = 7
+INVALID_NETNS = 8
+TRY_AGAIN_LATER = 11
+PLUGIN_NOT_AVAILABLE = 50
+LIMITED_CONNECTIVITY = 51
+KERNEL_REFUSED = 100
+IPTABLES_FAILED = 101
+DELEGATE_FAILED = 102
+IPAM_FAILED = 103
+STATE_FAILED = 104
+CHECK_FAILED = 105
+INTERNAL = 999
+
+
+class CniError(Exception):
+    """A failure as the runtime will read it: code, msg, details.
+
+    `document` is the whole error object of a delegated plugin, to be passed on as it came.
+    """
+
+    def __init__(self, code: int, msg: str, details: str = "", document: dict[str, Any] | None = None) -> None:
+        super().__init__(f"{msg}; {details}" if details else msg)
+        self.code = code
+        self.msg = msg
+        self.details = details
+        self.document = document
+
+    def add(self, detail: str) -> None:
+        """Append one more sentence to the details, after a semicolon."""
+        self.details = f"{self.details}; {detail}" if self.details else detail
+
+
+class DecodeError(ValueError):
+    """Bytes that are not what the protocol says they must be."""
+
+
+class NetlinkError(OSError):
+    """The kernel refused one request.
+
+    errno: positive. about: what was asked, in words. said: the kernel's extended-ack text or "".
+    where: path of the attribute it points at, such as IFLA_LINKINFO.IFLA_INFO_KIND, or "".
+    """
+
+    def __init__(self, errno: int, about: str, said: str = "", where: str = "") -> None:
+        super().__init__(errno, about)
+        self.errno: int = errno
+        self.about = about
+        self.said = said
+        self.where = where
+
+    def __str__(self) -> str:
+        return f"{self.about}: {self.explanation()}"
+
+    def explanation(self) -> str:
+        """The errno's name, the kernel's words and the attribute, in one line."""
+        words = errno_name(self.errno)
+        if self.said:
+            words += f", kernel: {self.said}"
+        if self.where:
+            words += f", at {self.where}"
+        return words
+
+
+def errno_name(number: int) -> str:
+    """The kernel's name of an errno, such as EEXIST."""
+    if number == 512:  # include/linux/errno.h ERESTARTSYS..: nf_tables leaks ERESTART (85) only, but a bug shows others
+        return "ERESTARTSYS"
+    return _errno.errorcode.get(number, f"errno {number}")
+
+
+def to_cni(failure: BaseException) -> CniError:
+    """Any exception as the CniError it is reported as; the one table of classes and codes."""
+    if isinstance(failure, CniError):
+        return failure
+    if isinstance(failure, NetlinkError):
+        code = TRY_AGAIN_LATER if failure.errno in (_errno.EINTR, _errno.ENOBUFS) else KERNEL_REFUSED
+        return CniError(code, failure.about, failure.explanation())
+    if isinstance(failure, DecodeError):
+        return CniError(KERNEL_REFUSED, "understand the kernel's reply", str(failure))
+    if isinstance(failure, OSError):
+        name = errno_name(failure.errno) if failure.errno is not None else type(failure).__name__
+        about = f"use {failure.filename}" if failure.filename is not None else "call the kernel"
+        return CniError(KERNEL_REFUSED, about, f"{name}: {failure.strerror or failure}")
+    return CniError(INTERNAL, f"internal error: {type(failure).__name__}", str(failure))

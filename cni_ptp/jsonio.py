@@ -1,0 +1,212 @@
+"""JSON as the Go plugins read it, and a lean writer.
+
+Go matches object keys whatever their case and lets the last of several win, so every key is folded to lower case
+as it is read: look keys up in lower case.  Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+from .errors import DECODING_FAILURE, INVALID_NETWORK_CONFIG, CniError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+# A 64-bit integer has at most 20 characters; int() of a longer one would cost quadratic time.
+_MOST_INTEGER_TEXT = 20
+_MOST_ITEMS = 1000
+_INT64 = 1 << 63
+_SPACE = " \t\n\r"
+
+
+def _fold(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {key.lower(): value for key, value in pairs}
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MOST_INTEGER_TEXT:
+        raise ValueError(f"number {text[:_MOST_INTEGER_TEXT]}... is out of range")
+    return int(text)
+
+
+def _constant(text: str) -> float:
+    raise ValueError(f"invalid character {text[0]!r} looking for beginning of value")
+
+
+class _Scanning:
+    """What the C scanner wants to know (json.decoder.JSONDecoder's attributes)."""
+
+    strict = True
+    object_hook = None
+    object_pairs_hook = staticmethod(_fold)
+    parse_float = float
+    parse_int = staticmethod(_integer)
+    parse_constant = staticmethod(_constant)
+    memo: dict[str, str] = {}
+
+
+def loads(raw: bytes) -> Any:
+    """The value `raw` spells, keys folded.  ValueError in the standard library's words if it spells none.
+
+    Invalid UTF-8 becomes U+FFFD, NaN and trailing text are refused, as in Go.
+    """
+    text = raw.decode("utf-8", "replace")
+    try:
+        return _scan(text)
+    except RecursionError:
+        raise ValueError("exceeded the depth to which values may be nested") from None
+    except Exception:  # noqa: BLE001  whatever the private scanner stumbled on, the public module is the judge
+        return _judge(text)
+
+
+def _scan(text: str) -> Any:
+    # The C module under json: json itself costs 8 ms, as it loads re, enum and collections.
+    from _json import make_scanner  # type: ignore[import-not-found]
+
+    scan: Callable[[str, int], tuple[Any, int]] = make_scanner(_Scanning)
+    start = len(text) - len(text.lstrip(_SPACE))
+    value, end = scan(text, start)
+    if text[end:].strip(_SPACE):
+        raise ValueError("invalid character after top-level value")
+    return value
+
+
+def _judge(text: str) -> Any:
+    import json
+
+    try:
+        return json.loads(text, object_pairs_hook=_fold, parse_int=_integer, parse_constant=_constant)
+    except RecursionError:
+        raise ValueError("exceeded the depth to which values may be nested") from None
+
+
+def dumps(value: Any) -> bytes:
+    """UTF-8 JSON of dicts, lists, strings, integers, booleans and None, indented by 4 spaces as Go CNI plugins print."""
+    # A lone surrogate (from \\ud800 in the input) can not be UTF-8; its JSON escape can.
+    return _written(value, "\n").encode("utf-8", "backslashreplace")
+
+
+def _written(value: Any, newline: str) -> str:
+    if isinstance(value, str):
+        return _quoted(value)
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int):
+        return str(value)
+    inner = newline + "    "
+    if isinstance(value, dict):
+        if not value:
+            return "{}"
+        members = [f"{inner}{_quoted(key)}: {_written(item, inner)}" for key, item in value.items()]
+        return "{" + ",".join(members) + newline + "}"
+    if not value:
+        return "[]"
+    return "[" + ",".join([inner + _written(item, inner) for item in value]) + newline + "]"
+
+
+def _quoted(text: str) -> str:
+    try:
+        from _json import encode_basestring
+    except ImportError:
+        from json.encoder import encode_basestring
+    quoted: str = encode_basestring(text)
+    return quoted
+
+
+class Fields:
+    """One object of the configuration: typed access to its members, each failure named by its path.
+
+    A member that is absent or null has its default.  Source: encoding/json of Go (cni.md section 1.8).
+    """
+
+    __slots__ = ("members", "path")
+
+    def __init__(self, value: object, path: str) -> None:
+        """CniError 6 if `value` is no object.  `path` is "" for the top level, else such as "ipam"."""
+        if not isinstance(value, dict):
+            raise wrong_type(path or "the configuration", "an object", value)
+        self.members: dict[str, Any] = value
+        self.path = path
+
+    def name(self, key: str) -> str:
+        """The path of a member, as messages give it."""
+        return f"{self.path}.{key}" if self.path else key
+
+    def has(self, key: str) -> bool:
+        """Whether the member is there and not null."""
+        return self.members.get(key.lower()) is not None
+
+    def text(self, key: str) -> str:
+        """A string member, "" by default."""
+        value = self.members.get(key.lower())
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            raise wrong_type(self.name(key), "a string", value)
+        return value
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        """A boolean member."""
+        value = self.members.get(key.lower())
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            raise wrong_type(self.name(key), "true or false", value)
+        return value
+
+    def number(self, key: str) -> int | None:
+        """An integer member of 64 bits, None by default."""
+        value = self.members.get(key.lower())
+        if value is None:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise wrong_type(self.name(key), "an integer", value)
+        if not -_INT64 <= value < _INT64:
+            raise CniError(DECODING_FAILURE, "failed to load netconf", f"{self.name(key)}: {value} is out of range")
+        return value
+
+    def object(self, key: str) -> Fields | None:
+        """An object member, None by default."""
+        value = self.members.get(key.lower())
+        return None if value is None else Fields(value, self.name(key))
+
+    def items(self, key: str, most: int = _MOST_ITEMS) -> list[Any] | None:
+        """A list member, None by default.  CniError 7 if it is longer than `most`."""
+        value = self.members.get(key.lower())
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            raise wrong_type(self.name(key), "a list", value)
+        if len(value) > most:
+            raise CniError(
+                INVALID_NETWORK_CONFIG, f"{self.name(key)} is too long", f"{len(value)} entries, {most} are allowed"
+            )
+        return value
+
+    def objects(self, key: str, most: int = _MOST_ITEMS) -> list[Fields]:
+        """A list member of objects, [] by default; a null entry is an empty object."""
+        items = self.items(key, most) or []
+        return [Fields({} if item is None else item, f"{self.name(key)}[{i}]") for i, item in enumerate(items)]
+
+    def texts(self, key: str, most: int = _MOST_ITEMS) -> list[str] | None:
+        """A list member of strings, None by default; a null entry is the empty string."""
+        items = self.items(key, most)
+        if items is None:
+            return None
+        for i, item in enumerate(items):
+            if item is not None and not isinstance(item, str):
+                raise wrong_type(f"{self.name(key)}[{i}]", "a string", item)
+        return [item or "" for item in items]
+
+
+def wrong_type(path: str, wanted: str, value: object) -> CniError:
+    """The error for a JSON value of the wrong type."""
+    return CniError(DECODING_FAILURE, "failed to load netconf", f"{path} must be {wanted}, not {_kind(value)}")
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "null"
+    kinds = {bool: "a boolean", int: "an integer", float: "a fraction", str: "a string", list: "a list"}
+    return kinds.get(type(value), "an object")

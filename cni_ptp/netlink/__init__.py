@@ -1,0 +1,1 @@
+"""Netlink families: pure message builders and readers, and one socket."""

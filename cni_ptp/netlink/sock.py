@@ -1,0 +1,130 @@
+"""The AF_NETLINK socket: the one place that sends and receives netlink datagrams.
+
+Source: include/uapi/linux/netlink.h; net/netlink/af_netlink.c.
+"""
+
+from __future__ import annotations
+
+import errno
+
+# The C module under socket: socket itself costs 10 ms for its enums.
+from _socket import AF_NETLINK, MSG_DONTWAIT, MSG_TRUNC, SOCK_CLOEXEC, SOCK_RAW
+from _socket import socket as _socket
+
+from ..errors import DecodeError, NetlinkError
+from ..nlmsg import Request
+from .exchange import Answer, Exchange
+
+NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12
+SOL_NETLINK = 270
+NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 10, 11, 12
+
+# The kernel's replies to a dump fill at most 32 KiB (netlink_dump), an ack repeats at most one of our messages.
+_BUFFER = 65536
+# An ack takes about 1 KiB of the receive buffer, whose default is 208 KiB.
+_MOST_AT_ONCE = 64
+_DUMP_TRIES = 8
+
+
+class Socket:
+    """A netlink socket in the network namespace that the process was in when it was made."""
+
+    __slots__ = ("socket", "seq")
+
+    def __init__(self, protocol: int) -> None:
+        """Opened, close-on-exec, with extended acks and strict checking where the kernel has them."""
+        self.socket = _socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol)
+        self.seq = 1
+        for option in (NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK):
+            try:
+                self.socket.setsockopt(SOL_NETLINK, option, 1)
+            except OSError as e:
+                if e.errno != errno.ENOPROTOOPT:  # strict checking: since Linux 4.20
+                    raise
+
+    def __enter__(self) -> Socket:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closing twice is harmless."""
+        self.socket.close()
+
+    def ask(self, *requests: Request) -> list[Answer]:
+        """One answer a request, in order; what the kernel refused stands in `Answer.error`.
+
+        NetlinkError ENOBUFS if answers got lost: then it is unknown which requests took effect.
+        """
+        answers: list[Answer] = []
+        for start in range(0, len(requests), _MOST_AT_ONCE):
+            answers += self._converse(list(requests[start : start + _MOST_AT_ONCE])).answers
+        return answers
+
+    def do(self, *requests: Request) -> list[Answer]:
+        """As `ask`, but the first refusal is raised, after all answers were read."""
+        answers = self.ask(*requests)
+        for answer in answers:
+            if answer.error is not None:
+                raise answer.error
+        return answers
+
+    def batch(self, requests: list[Request]) -> list[Answer]:
+        """As `ask`, all in one datagram whatever their number: what nf_tables takes as one transaction."""
+        return self._converse(requests).answers
+
+    def dump(self, request: Request) -> Answer:
+        """The answer to a dump that was not interrupted by a change; NetlinkError EINTR if none of 8 tries was."""
+        for _ in range(_DUMP_TRIES):
+            try:
+                exchange = self._converse([request])
+            except NetlinkError as e:
+                if e.errno != errno.ENOBUFS:
+                    raise
+                continue
+            answer = exchange.answers[0]
+            # A kernel may also end an interrupted nf_tables dump with EINTR itself.
+            if answer.error is not None and answer.error.errno != errno.EINTR:
+                raise answer.error
+            if answer.error is None and not exchange.interrupted:
+                return answer
+        raise NetlinkError(errno.EINTR, request.about, "the list changed each time it was being read")
+
+    def _converse(self, requests: list[Request]) -> Exchange:
+        exchange = Exchange(requests, self.seq)
+        self.seq += len(requests)
+        self._send(exchange.datagram(), requests[0])
+        while not exchange.done:
+            exchange.feed(self._receive(requests[0]))
+        return exchange
+
+    def _send(self, datagram: bytes, request: Request) -> None:
+        try:
+            self.socket.send(datagram)
+        except OSError as e:
+            raise NetlinkError(e.errno or errno.EIO, request.about, "send failed") from None
+
+    def _receive(self, request: Request) -> bytes:
+        while True:
+            try:
+                # The kernel answers within send (netlink_unicast_kernel) and prepares the next part of a dump within
+                # recvmsg, so there is nothing to wait for: an answer that is not there now is lost.
+                datagram, _, flags, sender = self.socket.recvmsg(_BUFFER, 0, MSG_DONTWAIT)
+            except OSError as e:
+                if e.errno == errno.EAGAIN:
+                    raise NetlinkError(errno.ENOBUFS, request.about, "no answer came") from None
+                self.drain()
+                raise NetlinkError(e.errno or errno.EIO, request.about, "receive failed") from None
+            if flags & MSG_TRUNC:
+                raise DecodeError(f"netlink datagram of more than {_BUFFER} bytes in answer to: {request.about}")
+            if sender[0] == 0:  # the kernel; any process may send to our port
+                return datagram
+
+    def drain(self) -> None:
+        """Throw away what is left of a broken conversation."""
+        try:
+            while True:
+                self.socket.recvmsg(_BUFFER, 0, MSG_DONTWAIT)
+        except OSError:
+            pass

@@ -1,0 +1,333 @@
+"""Netlink messages as bytes: headers, attributes, requests, kernel errors.  Pure: no I/O, no socket.
+
+An attribute is declared once, with its number, the kernel's name and its kind; building, reading and the path in an
+error message all come from that declaration.  Whatever is malformed raises DecodeError and is never read past its end.
+Source: include/uapi/linux/netlink.h; lib/nlattr.c; net/netlink/af_netlink.c netlink_ack().
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from struct import error as struct_error
+
+from .errors import DecodeError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+NLMSG_NOOP, NLMSG_ERROR, NLMSG_DONE, NLMSG_OVERRUN = 1, 2, 3, 4
+NLMSG_MIN_TYPE = 16
+
+NLM_F_REQUEST, NLM_F_MULTI, NLM_F_ACK, NLM_F_ECHO, NLM_F_DUMP_INTR, NLM_F_DUMP_FILTERED = 1, 2, 4, 8, 16, 32
+NLM_F_DUMP = 0x300  # NLM_F_ROOT | NLM_F_MATCH
+NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE, NLM_F_APPEND = 0x100, 0x200, 0x400, 0x800
+NLM_F_NONREC = 0x100
+NLM_F_CAPPED, NLM_F_ACK_TLVS = 0x100, 0x200
+
+NLA_F_NESTED, NLA_F_NET_BYTEORDER, NLA_TYPE_MASK = 1 << 15, 1 << 14, 0x3FFF
+
+NLMSGHDR = Struct("=IHHII")  # nlmsg_len, nlmsg_type, nlmsg_flags, nlmsg_seq, nlmsg_pid
+NLATTR = Struct("=HH")  # nla_len, nla_type
+_ERRNO = Struct("=i")
+_MOST_ATTR = 0xFFFF
+
+
+def align(length: int) -> int:
+    """NLMSG_ALIGN and NLA_ALIGN: up to the next multiple of 4."""
+    return (length + 3) & ~3
+
+
+# --- attributes -----------------------------------------------------------------------------------------------------
+
+
+class Kind:
+    """How an attribute's payload spells a value; the base class is raw bytes."""
+
+    __slots__ = ()
+
+    nested = 0
+
+    def pack(self, value: Any) -> bytes:
+        """The payload for a value."""
+        return bytes(value)
+
+    def read(self, payload: bytes) -> Any:
+        """The value of a payload; DecodeError if it can not be one."""
+        return payload
+
+
+class Integer(Kind):
+    """A fixed-size integer."""
+
+    __slots__ = ("struct",)
+
+    def __init__(self, layout: str) -> None:
+        self.struct = Struct(layout)
+
+    def pack(self, value: Any) -> bytes:
+        """ValueError if the value does not fit."""
+        try:
+            return self.struct.pack(value)
+        except struct_error as e:
+            raise ValueError(f"{value!r} does not fit {self.struct.format}: {e}") from None
+
+    def read(self, payload: bytes) -> Any:
+        """Longer payloads are the kernel's right (nla_get_u32 reads the head of one), shorter ones are malformed."""
+        if len(payload) < self.struct.size:
+            raise DecodeError(f"integer of {self.struct.size} bytes in an attribute of {len(payload)}")
+        return self.struct.unpack_from(payload)[0]
+
+
+class Text(Kind):
+    """A string with its terminating NUL, as the kernel sends and wants it."""
+
+    __slots__ = ()
+
+    def pack(self, value: Any) -> bytes:
+        """UTF-8; undecodable bytes that Python smuggled in are passed on as they were."""
+        raw = str(value).encode("utf-8", "surrogateescape")
+        if b"\0" in raw:
+            raise ValueError(f"NUL inside {value!r}")
+        return raw + b"\0"
+
+    def read(self, payload: bytes) -> Any:
+        """Up to the first NUL; some kernel strings come without one."""
+        return payload.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+
+
+class Flag(Kind):
+    """An attribute that is only there or not."""
+
+    __slots__ = ()
+
+    def pack(self, value: Any) -> bytes:
+        """Always empty."""
+        return b""
+
+    def read(self, payload: bytes) -> Any:
+        """True: it is there."""
+        return True
+
+
+class Attr:
+    """One attribute: `IFLA_MTU(1500)` is its bytes, padded, ready to be joined to others."""
+
+    __slots__ = ("number", "name", "kind")
+
+    def __init__(self, number: int, name: str, kind: Kind) -> None:
+        self.number = number
+        self.name = name
+        self.kind = kind
+
+    def __call__(self, value: Any) -> bytes:
+        """nlattr header, payload and padding.  ValueError beyond 65,535 bytes or if the value is not of the kind."""
+        payload = self.kind.pack(value)
+        length = NLATTR.size + len(payload)
+        if length > _MOST_ATTR:
+            raise ValueError(f"{self.name} of {len(payload)} bytes is too long for an attribute")
+        return NLATTR.pack(length, self.number | self.kind.nested) + payload + b"\0" * (-length & 3)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Table(Kind):
+    """A set of attributes, behind a fixed header if there is one; also the kind of a nested attribute.
+
+    Packs a list of ready parts (bytes).  Reads into {Attr: value}: unknown attributes are left out, of repeated ones
+    the last counts; with a header, into (header tuple, {Attr: value}).
+    """
+
+    __slots__ = ("attrs", "header")
+
+    def __init__(self, *attrs: Attr, header: Struct | None = None) -> None:
+        self.attrs = {a.number: a for a in attrs}
+        self.header = header
+
+    def pack(self, value: Any) -> bytes:
+        """The parts joined."""
+        return b"".join(value)
+
+    def read(self, payload: bytes) -> Any:
+        """See the class; DecodeError names the attribute that is malformed."""
+        found: dict[Attr, Any] = {}
+        start = self._start(payload)
+        for number, inner, _ in attributes(payload, start):
+            attr = self.attrs.get(number)
+            if attr is not None:
+                try:
+                    found[attr] = attr.kind.read(inner)
+                except DecodeError as e:
+                    raise DecodeError(f"{attr.name}: {e}") from None
+        if self.header is None:
+            return found
+        return self.header.unpack_from(payload), found
+
+    def path(self, payload: bytes, offset: int) -> str:
+        """Names from the outermost attribute to the one whose header is at `offset`; "" if there is none."""
+        for number, inner, at in attributes(payload, self._start(payload)):
+            attr = self.attrs.get(number)
+            name = attr.name if attr is not None else f"attribute {number}"
+            begin = at + NLATTR.size
+            if offset == at:
+                return name
+            if begin <= offset < begin + len(inner):
+                deeper = attr.kind.path(inner, offset - begin) if attr and isinstance(attr.kind, Table) else ""
+                return f"{name}.{deeper}" if deeper else name
+        return ""
+
+    def name_of(self, number: int) -> str:
+        """The kernel's name of an attribute number of this table."""
+        attr = self.attrs.get(number & NLA_TYPE_MASK)
+        return attr.name if attr is not None else f"attribute {number}"
+
+    def _start(self, payload: bytes) -> int:
+        if self.header is None:
+            return 0
+        if len(payload) < self.header.size:
+            raise DecodeError(f"{len(payload)} bytes where a header of {self.header.size} must be")
+        return align(self.header.size)
+
+
+class Nest(Table):
+    """A nested table whose attribute carries NLA_F_NESTED, as nf_tables sends and nft writes it."""
+
+    __slots__ = ()
+
+    nested = NLA_F_NESTED
+
+
+class Array(Nest):
+    """A nested list: every element is an attribute of the same number and kind.  Reads into a list of values."""
+
+    __slots__ = ("element",)
+
+    def __init__(self, element: Attr) -> None:
+        super().__init__(element)
+        self.element = element
+
+    def read(self, payload: bytes) -> Any:
+        """The values in order."""
+        return [self.element.kind.read(inner) for number, inner, _ in attributes(payload) if number == self.element.number]
+
+
+BYTES = Kind()
+FLAG = Flag()
+STRZ = Text()
+U8, U16, U32, U64, S32 = Integer("=B"), Integer("=H"), Integer("=I"), Integer("=Q"), Integer("=i")
+BE16, BE32, BE64 = Integer(">H"), Integer(">I"), Integer(">Q")
+
+
+def attributes(payload: bytes, start: int = 0) -> Iterator[tuple[int, bytes, int]]:
+    """Each (number without flag bits, payload, offset of its header) from `start` on; DecodeError if one does not fit.
+
+    Fewer than 4 bytes behind the last one are padding (nla_ok).
+    """
+    end = len(payload)
+    while end - start >= NLATTR.size:
+        length, number = NLATTR.unpack_from(payload, start)
+        if length < NLATTR.size or length > end - start:
+            raise DecodeError(f"attribute {number & NLA_TYPE_MASK} of {length} bytes with {end - start} left")
+        yield number & NLA_TYPE_MASK, payload[start + NLATTR.size : start + length], start
+        start += align(length)
+
+
+# --- messages -------------------------------------------------------------------------------------------------------
+
+
+class Request:
+    """One message to the kernel, and how to read what comes back.
+
+    about: what is asked, in words, for error messages.  reply: the table of its replies (and of its own attributes:
+    the kernel's error offsets are looked up in it).
+    """
+
+    __slots__ = ("type", "flags", "body", "about", "reply")
+
+    def __init__(self, type: int, flags: int, body: bytes, about: str, reply: Table) -> None:
+        self.type = type
+        self.flags = flags | NLM_F_REQUEST
+        self.body = body
+        self.about = about
+        self.reply = reply
+
+    def pack(self, seq: int) -> bytes:
+        """The message with its header, padded for another one to follow."""
+        length = NLMSGHDR.size + len(self.body)
+        return NLMSGHDR.pack(length, self.type, self.flags, seq, 0) + self.body + b"\0" * (-length & 3)
+
+    def __repr__(self) -> str:
+        return f"<{self.about}>"
+
+
+class Message:
+    """One message from the kernel."""
+
+    __slots__ = ("type", "flags", "seq", "pid", "payload")
+
+    def __init__(self, type: int, flags: int, seq: int, pid: int, payload: bytes) -> None:
+        self.type = type
+        self.flags = flags
+        self.seq = seq
+        self.pid = pid
+        self.payload = payload
+
+
+def split(datagram: bytes) -> list[Message]:
+    """The messages of one datagram; DecodeError if one does not fit.  The last may lack its padding."""
+    messages = []
+    start, end = 0, len(datagram)
+    while start < end:
+        if end - start < NLMSGHDR.size:
+            raise DecodeError(f"{end - start} bytes where a netlink header must be")
+        length, type, flags, seq, pid = NLMSGHDR.unpack_from(datagram, start)
+        if length < NLMSGHDR.size or length > end - start:
+            raise DecodeError(f"netlink message of {length} bytes with {end - start} left")
+        messages.append(Message(type, flags, seq, pid, datagram[start + NLMSGHDR.size : start + length]))
+        start += align(length)
+    return messages
+
+
+# --- kernel errors --------------------------------------------------------------------------------------------------
+
+NLMSGERR_ATTR_MSG = Attr(1, "NLMSGERR_ATTR_MSG", STRZ)
+NLMSGERR_ATTR_OFFS = Attr(2, "NLMSGERR_ATTR_OFFS", U32)
+NLMSGERR_ATTR_MISS_TYPE = Attr(5, "NLMSGERR_ATTR_MISS_TYPE", U32)
+NLMSGERR_ATTR_MISS_NEST = Attr(6, "NLMSGERR_ATTR_MISS_NEST", U32)
+EXTENDED_ACK = Table(NLMSGERR_ATTR_MSG, NLMSGERR_ATTR_OFFS, NLMSGERR_ATTR_MISS_TYPE, NLMSGERR_ATTR_MISS_NEST)
+
+
+def read_ack(message: Message, request: Request) -> tuple[int, str, str]:
+    """(errno or 0, the kernel's words or "", path of the attribute meant or "") of an NLMSG_ERROR for `request`.
+
+    DecodeError if even the errno is not there; a malformed extended ack is dropped, the errno counts.
+    """
+    if len(message.payload) < _ERRNO.size:
+        raise DecodeError(f"NLMSG_ERROR of {len(message.payload)} bytes")
+    number = -_ERRNO.unpack_from(message.payload)[0]
+    if number < 0:
+        raise DecodeError(f"NLMSG_ERROR with a positive value {-number}")
+    if not number or not message.flags & NLM_F_ACK_TLVS:
+        return number, "", ""
+    try:
+        said, where = _read_extended_ack(message, request)
+    except DecodeError:
+        said, where = "", ""
+    return number, said, where
+
+
+def _read_extended_ack(message: Message, request: Request) -> tuple[str, str]:
+    start = _ERRNO.size + NLMSGHDR.size
+    if not message.flags & NLM_F_CAPPED:
+        if len(message.payload) < start:
+            raise DecodeError("NLMSG_ERROR without the request's header")
+        start += align(NLMSGHDR.unpack_from(message.payload, _ERRNO.size)[0]) - NLMSGHDR.size
+    found: dict[Attr, Any] = EXTENDED_ACK.read(message.payload[start:])
+    where = ""
+    if NLMSGERR_ATTR_OFFS in found:
+        where = request.reply.path(request.body, found[NLMSGERR_ATTR_OFFS] - NLMSGHDR.size)
+    elif NLMSGERR_ATTR_MISS_TYPE in found and NLMSGERR_ATTR_MISS_NEST not in found:
+        where = "missing " + request.reply.name_of(found[NLMSGERR_ATTR_MISS_TYPE])
+    return found.get(NLMSGERR_ATTR_MSG, ""), where
