@@ -57,12 +57,12 @@ class Attachment:
     def alias(self) -> str:
         """The IFLA_IFALIAS of the host end, for people and for finding ours again; at most 255 bytes.
 
-        An identity too long for it is given by its hash; DEL then finds the link by its name, which is a hash as well.
+        Of an identity too long for it the network is given in clear, the rest by a hash.
         """
         text = f"{ALIAS_PREFIX} {self.owner()}"
         if len(text.encode("utf-8", "surrogateescape")) < _IFALIASZ:
             return text
-        return f"{ALIAS_PREFIX} #{_hex(self.owner())[:64]}"
+        return f"{ALIAS_PREFIX} {self.network} #{_hex(self.owner())[:32]}"
 
     # --- what the Go plugin derives (plugins pkg/utils/utils.go, pkg/ip/ipmasq_nftables_linux.go) ---
 

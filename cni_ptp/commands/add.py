@@ -1,0 +1,209 @@
+"""ADD: the container is joined to the host, or everything is as before."""
+
+from __future__ import annotations
+
+import errno
+
+from .. import signals, sysctl
+from ..args import Args
+from ..attachment import Attachment
+from ..conf import Conf, Ptp, mac_text, ptp
+from ..errors import KERNEL_REFUSED, CniError, NetlinkError, to_cni
+from ..ip import text_of
+from ..ipam.choose import choose
+from ..ipam.validate import validate
+from ..lock import Held
+from ..netlink.rt_link import Link, del_link, get_link, get_link_by_index, new_veth
+from ..netlink.rt_route import get_route, read_route
+from ..netlink.sock import NETLINK_ROUTE, Socket
+from ..netns import Netns, open_netns
+from ..plan import Plan, container_requests, ends, host_requests, plan
+from ..result import Interface, Result, render
+from ..undo import Undo
+from ..versions import at_least
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..ipam.choose import Ipam
+
+
+def add(args: Args, conf: Conf, reply: Callable[[dict[str, Any]], None]) -> None:
+    """The attachment is made and `reply` was called with its result; or an error is raised and nothing is left.
+
+    What could not be taken back stands in the error's details.
+    """
+    settings = ptp(conf, args)
+    previous = conf.prev_result()
+    ipam = choose(conf, args)
+    attachment = Attachment(conf.name, args.containerid, args.ifname)
+    with open_netns(args.netns, args.netns_override) as netns, Held(attachment):
+        undo = Undo()
+        try:
+            result = _attach(attachment, settings, ipam, netns, undo)
+            signals.check()
+            if not at_least(conf.cni_version, "1.1.0"):
+                for interface in result.interfaces:
+                    interface.mtu = 0  # a key of 1.1.0
+            reply(render(_merged(previous, result), conf.cni_version))
+        except Exception as e:  # noqa: BLE001  whatever failed, the host must be as before; the caller reports it
+            failure = to_cni(e)
+            for words in undo.run():
+                failure.add(words)
+            raise failure from None
+
+
+def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, netns: Netns, undo: Undo) -> Result:
+    with Socket(NETLINK_ROUTE) as host, netns.inside(_route_socket) as container:
+        _refuse_if_there(host, container, attachment)
+        signals.check()
+        result = ipam.add()
+        undo.add("release the addresses", ipam.delete)
+        validate(result)
+        signals.check()
+        planned = plan(result.ips, result.routes)
+        if settings.ip_masq:
+            _masquerade(attachment, settings, result, undo)
+            signals.check()
+        host_link, ifindex = _make_pair(host, attachment, settings, planned, netns, undo)
+        signals.check()
+        _prepare_ipv6(host_link.name, attachment.ifname, planned, netns)
+        container.do(*container_requests(planned, ifindex, attachment.ifname))
+        signals.check()
+        _finish_host_end(host, host_link, attachment, planned)
+        _forward(planned)
+        container_link = Link(container.do(get_link_by_index(ifindex))[0].one())
+    result.interfaces = [
+        Interface(host_link.name, mac_text(host_link.mac), host_link.mtu),
+        Interface(attachment.ifname, mac_text(container_link.mac), container_link.mtu, netns.path),
+    ]
+    for ip in result.ips:
+        ip.interface = 1
+    if settings.dns.given():
+        result.dns = settings.dns
+    return result
+
+
+def _route_socket() -> Socket:
+    return Socket(NETLINK_ROUTE)
+
+
+def _refuse_if_there(host: Socket, container: Socket, attachment: Attachment) -> None:
+    """CniError 100 if the container has such an interface, or the host such a veth, already."""
+    veth = attachment.host_veth()
+    for sock, name in ((container, attachment.ifname), (host, veth)):
+        answer = sock.ask(get_link(name))[0]
+        if answer.error is None:
+            raise _already_there(attachment, f"{name} is there")
+        if answer.error.errno != errno.ENODEV:
+            raise answer.error
+
+
+def _already_there(attachment: Attachment, details: str) -> CniError:
+    names = f'container veth name ("{attachment.ifname}") peer provided ("{attachment.host_veth()}")'
+    return CniError(KERNEL_REFUSED, f"{names} already exists", f"{details}; DEL of {attachment} removes it")
+
+
+def _masquerade(attachment: Attachment, settings: Ptp, result: Result, undo: Undo) -> None:
+    """Before the veth is made: a rule for an address that is not in use yet harms nobody, and a host that can not
+    masquerade is found out before there is an interface."""
+    from ..masquerade import Masquerade
+
+    masquerade = Masquerade(attachment, settings.ip_masq_backend)
+    addresses = [(ip.address, ip.length) for ip in result.ips]
+    undo.add("take back the masquerading", lambda: masquerade.remove([ip.address for ip in result.ips]))
+    masquerade.add(addresses)
+
+
+def _make_pair(
+    host: Socket, attachment: Attachment, settings: Ptp, planned: Plan, netns: Netns, undo: Undo
+) -> tuple[Link, int]:
+    """(the host end, ifindex of the container end): the pair exists, both ends down."""
+    name = attachment.host_veth()
+    host_end, container_end = ends(name, attachment.ifname, settings.mtu, settings.mac, planned.ips)
+    # In one datagram: the kernel answers the second whether or not the first succeeded.
+    made, found = host.ask(new_veth(host_end, container_end, netns.fd), get_link(name))
+    if made.error is not None:
+        if made.error.errno == errno.EEXIST:
+            raise _already_there(attachment, made.error.explanation())
+        raise made.error
+    undo.add(f"delete {name}", lambda: _delete(name))
+    if found.error is not None:
+        raise found.error
+    link = Link(found.one())
+    return link, link.peer
+
+
+def _delete(name: str) -> None:
+    with Socket(NETLINK_ROUTE) as sock:
+        found = sock.ask(get_link(name))[0]
+        if found.error is None:
+            sock.do(del_link(Link(found.one()).ifindex, name))
+
+
+def _prepare_ipv6(host_name: str, ifname: str, planned: Plan, netns: Netns) -> None:
+    """What must be so before the ends are up.
+
+    The host takes no router advertisements and no redirects from the container (CVE-2020-10749).
+    """
+    for setting in ("accept_ra", "accept_redirects"):
+        sysctl.ensure(f"ipv6/conf/{host_name}/{setting}", "0")
+    if any(len(ip.address) == 16 for ip in planned.ips):
+        sysctl.ensure(f"ipv6/conf/{host_name}/disable_ipv6", "0")
+        netns.inside(lambda: _enable_ipv6(ifname))
+
+
+def _enable_ipv6(ifname: str) -> None:
+    for name in ("lo", ifname):
+        sysctl.ensure(f"ipv6/conf/{name}/disable_ipv6", "0")
+    try:
+        sysctl.ensure(f"ipv6/conf/{ifname}/keep_addr_on_down", "1")
+    except CniError:
+        pass  # a comfort for those who set the link down and up again; not worth failing for
+
+
+def _finish_host_end(host: Socket, link: Link, attachment: Attachment, planned: Plan) -> None:
+    answers = host.ask(*host_requests(planned, link.ifindex, link.name, attachment.alias()))
+    routes = planned.host_routes
+    for answer, route in zip(answers[-len(routes) :], routes):
+        if answer.error is not None and answer.error.errno == errno.EEXIST:
+            raise _route_taken(host, answer.error, route.dst)
+    for answer in answers:
+        if answer.error is not None:
+            raise answer.error
+
+
+def _route_taken(host: Socket, refusal: NetlinkError, dst: bytes) -> CniError:
+    """The error for an address that the host already routes elsewhere: it names the link."""
+    owner = "another link"
+    found = host.ask(get_route(dst))[0]
+    if found.error is None and found.messages:
+        link = host.ask(get_link_by_index(read_route(found.read()[0]).ifindex))[0]
+        if link.error is None:
+            there = Link(link.one())
+            owner = f"{there.name} ({there.alias})" if there.alias else there.name
+    details = f"{refusal.explanation()}; the host routes {text_of(dst)} to {owner}: detach that one first"
+    return CniError(KERNEL_REFUSED, refusal.about, details)
+
+
+def _forward(planned: Plan) -> None:
+    """The host forwards, for each family in use.  The setting is the whole host's: it stays when containers go."""
+    sizes = {len(ip.address) for ip in planned.ips}
+    if 4 in sizes:
+        sysctl.ensure("ipv4/ip_forward", "1")
+    if 16 in sizes:
+        sysctl.ensure("ipv6/conf/all/forwarding", "1")
+
+
+def _merged(previous: Result | None, ours: Result) -> Result:
+    """The result of a chain: what earlier plugins made, and ours behind it."""
+    if previous is None:
+        return ours
+    for ip in ours.ips:
+        ip.interface = len(previous.interfaces) + 1
+    dns = ours.dns if ours.dns.given() else previous.dns
+    return Result(
+        previous.interfaces + ours.interfaces, previous.ips + ours.ips, previous.routes + ours.routes, dns
+    )

@@ -1,0 +1,232 @@
+"""CHECK: the attachment is as ADD left it, or the error names every difference.
+
+What later plugins of the chain may change is let pass: further addresses and routes, routes moved to another table.
+Source: CNI SPEC.md "CHECK".
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from .. import sysctl
+from ..args import Args
+from ..attachment import ALIAS_PREFIX, Attachment
+from ..conf import Conf, Ptp, mac_text, ptp
+from ..errors import CHECK_FAILED, INVALID_NETWORK_CONFIG, CniError, NetlinkError
+from ..ip import bits, cidr_text, text_of
+from ..ipam.choose import choose
+from ..netlink.rt_addr import IFA_F_DADFAILED, Addr, dump_addrs
+from ..netlink.rt_link import Link, get_link, get_link_by_index
+from ..netlink.rt_route import (
+    RT_TABLE_MAIN,
+    RTN_UNICAST,
+    FibRoute,
+    dump_routes,
+    get_route,
+    nexthops,
+    read_route,
+)
+from ..netlink.sock import NETLINK_ROUTE, Socket
+from ..netns import Netns, open_netns
+from ..plan import Plan, plan
+from ..result import Address, Interface, Result
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_RT_TABLE_LOCAL = 255
+_IP6_RT_PRIO_USER = 1024  # include/net/ip6_route.h: what an IPv6 route without a metric gets
+
+
+def check(args: Args, conf: Conf) -> None:
+    """Returns if all is as it should be; CniError 105 whose details list what is not."""
+    settings = ptp(conf, args)
+    previous = conf.prev_result()
+    if previous is None:
+        raise CniError(INVALID_NETWORK_CONFIG, "ptp: Required prevResult missing")
+    ipam = choose(conf, args)
+    attachment = Attachment(conf.name, args.containerid, args.ifname)
+    with open_netns(args.netns, args.netns_override) as netns:
+        findings = Findings(attachment, settings, previous, netns)
+        findings.look()
+    try:
+        ipam.check(previous)
+    except CniError as e:
+        if not findings.words:
+            raise
+        findings.words.append(str(e))
+    if findings.words:
+        raise CniError(CHECK_FAILED, f"check {attachment}: {len(findings.words)} differences", "; ".join(findings.words))
+
+
+class Findings:
+    """One look at an attachment.  words: each difference in a sentence."""
+
+    def __init__(self, attachment: Attachment, settings: Ptp, previous: Result, netns: Netns) -> None:
+        self.attachment = attachment
+        self.settings = settings
+        self.previous = previous
+        self.netns = netns
+        self.words: list[str] = []
+
+    def say(self, words: str) -> None:
+        """Note a difference."""
+        self.words.append(words)
+
+    def look(self) -> None:
+        """Everything but the lease is compared."""
+        index = self._interface_index()
+        if index < 0:
+            sandbox = self.netns.path
+            self.say(f"Sandbox in prevResult doesn't match configured netns: {sandbox}, interface {self.attachment.ifname}")
+            return
+        wanted = self.previous.interfaces[index]
+        ips = [ip for ip in self.previous.ips if ip.interface in (None, index)]
+        planned = plan(ips, self.previous.routes)
+        with Socket(NETLINK_ROUTE) as host, self.netns.inside(lambda: Socket(NETLINK_ROUTE)) as container:
+            link = self._container_link(container, wanted)
+            if link is None:
+                return
+            self._addresses(container, link, ips)
+            self._routes(container, link, planned)
+            self._host_end(host, link, planned)
+        self._forwarding(ips)
+        if self.settings.ip_masq:
+            from ..masquerade import Masquerade
+
+            masquerade = Masquerade(self.attachment, self.settings.ip_masq_backend)
+            self.words += masquerade.check([(ip.address, ip.length) for ip in ips])
+
+    def _interface_index(self) -> int:
+        """Which interface of prevResult is the container's end; -1 if none is."""
+        for i, interface in enumerate(self.previous.interfaces):
+            if interface.name == self.attachment.ifname and self._is_sandbox(interface.sandbox):
+                return i
+        return -1
+
+    def _is_sandbox(self, path: str) -> bool:
+        if path == self.netns.path:
+            return True
+        try:
+            return bool(path) and os.path.samestat(os.stat(path), os.fstat(self.netns.fd))
+        except (OSError, ValueError):
+            return False
+
+    def _container_link(self, container: Socket, wanted: Interface) -> Link | None:
+        name = self.attachment.ifname
+        answer = container.ask(get_link(name))[0]
+        if answer.error is not None:
+            if answer.error.errno != errno.ENODEV:
+                raise answer.error
+            self.say(f"interface {name} is not in the container")
+            return None
+        link = Link(answer.one())
+        if link.kind != "veth":
+            self.say(f"interface {name} is not of type veth, but {link.kind or 'of no type'}")
+            return None
+        if not link.up:
+            self.say(f"interface {name} is down")
+        if wanted.mac and wanted.mac.lower() != mac_text(link.mac):
+            self.say(f"interface {name} has MAC {mac_text(link.mac)}, not {wanted.mac}")
+        if wanted.mtu and wanted.mtu != link.mtu:
+            self.say(f"interface {name} has mtu {link.mtu}, not {wanted.mtu}")
+        return link
+
+    def _addresses(self, container: Socket, link: Link, ips: list[Address]) -> None:
+        listed = [Addr(r) for r in container.dump(dump_addrs(link.ifindex, link.name)).read()]
+        there = {(a.address, a.length): a for a in listed if a.ifindex == link.ifindex}
+        for ip in ips:
+            found = there.get((ip.address, ip.length))
+            if found is None:
+                self.say(f"interface {link.name} has no address {ip}")
+            elif found.flags & IFA_F_DADFAILED:
+                self.say(f"address {ip} of {link.name} is a duplicate of another host's")
+
+    def _routes(self, container: Socket, link: Link, planned: Plan) -> None:
+        there: list[tuple[FibRoute, Any]] = []
+        for family in sorted({2 if len(r.dst) == 4 else 10 for r in planned.container_routes}):
+            for reply in container.dump(dump_routes(family)).read():
+                route = read_route(reply)
+                if reply[0][7] == RTN_UNICAST and route.table != _RT_TABLE_LOCAL:
+                    there.append((route, reply))
+        ours = {(r.dst, r.length) for r in planned.container_routes}
+        there = [(r, reply) for r, reply in there if (r.dst, r.length) in ours]
+        for wanted in planned.container_routes:
+            own_link = wanted.gw is None or wanted.gw in planned.gateways
+            if not any(_matches(wanted, r, nexthops(reply), link.ifindex if own_link else 0) for r, reply in there):
+                self.say(f"the container has no route {wanted}{_attributes(wanted)} dev {link.name}")
+
+    def _host_end(self, host: Socket, container_link: Link, planned: Plan) -> None:
+        answer = host.ask(get_link_by_index(container_link.peer))[0]
+        link = Link(answer.one()) if answer.error is None else None
+        if link is None or link.kind != "veth" or link.peer != container_link.ifindex:
+            self.say(f"the other end of {container_link.name} is not in the host's network namespace")
+            return
+        self._host_link(link)
+        listed = [Addr(r) for r in host.dump(dump_addrs(link.ifindex, link.name)).read()]
+        there = {(a.address, a.length) for a in listed if a.ifindex == link.ifindex}
+        for gateway in planned.gateways:
+            if (gateway, bits(gateway)) not in there:
+                self.say(f"host interface {link.name} has no address {cidr_text(gateway, bits(gateway))}")
+        for route in planned.host_routes:
+            self._host_route(host, link, route)
+
+    def _host_link(self, link: Link) -> None:
+        listed = [i for i in self.previous.interfaces if not i.sandbox and i.name == link.name]
+        if not listed:
+            self.say(f"host interface {link.name} is not the one of prevResult")
+        for interface in listed:
+            if interface.mac and interface.mac.lower() != mac_text(link.mac):
+                self.say(f"host interface {link.name} has MAC {mac_text(link.mac)}, not {interface.mac}")
+        if not link.up:
+            self.say(f"host interface {link.name} is down")
+        wanted = next((i.mtu for i in listed if i.mtu), self.settings.mtu)
+        if wanted and link.mtu != wanted:
+            self.say(f"host interface {link.name} has mtu {link.mtu}, not {wanted}")
+        ours = link.name == self.attachment.host_veth() or link.alias.startswith(ALIAS_PREFIX)
+        if ours and link.alias != self.attachment.alias():
+            self.say(f'host interface {link.name} has alias "{link.alias}", not "{self.attachment.alias()}"')
+
+    def _host_route(self, host: Socket, link: Link, route: FibRoute) -> None:
+        answer = host.ask(get_route(route.dst))[0]
+        if answer.error is not None:
+            if answer.error.errno not in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+                raise answer.error
+            self.say(f"the host has no route {route} dev {link.name}")
+            return
+        found = read_route(answer.one())
+        if found.length != route.length:
+            self.say(f"the host has no route {route} dev {link.name}")
+        elif found.ifindex != link.ifindex:
+            self.say(f"the host routes {text_of(route.dst)} to {self._name(host, found.ifindex)}, not to {link.name}")
+
+    def _name(self, host: Socket, ifindex: int) -> str:
+        try:
+            return Link(host.do(get_link_by_index(ifindex))[0].one()).name
+        except NetlinkError:
+            return f"link number {ifindex}"
+
+    def _forwarding(self, ips: list[Address]) -> None:
+        settings = {4: "ipv4/ip_forward", 16: "ipv6/conf/all/forwarding"}
+        for size in sorted({len(ip.address) for ip in ips}):
+            if sysctl.read(settings[size]) != "1":
+                self.say(f"the host does not forward: sysctl net/{settings[size]} is not 1")
+
+
+def _matches(wanted: FibRoute, found: FibRoute, hops: list[tuple[bytes | None, int]], ifindex: int) -> bool:
+    """Whether a route that is there serves as the wanted one.  ifindex: the link it must lead to, 0 for any."""
+    default_metric = _IP6_RT_PRIO_USER if len(wanted.dst) == 16 else 0
+    return (
+        (wanted.dst, wanted.length) == (found.dst, found.length)
+        and any((gw == wanted.gw or wanted.gw is None) and ifindex in (0, oif) for gw, oif in hops)
+        and wanted.table in (RT_TABLE_MAIN, found.table)
+        and (wanted.priority or default_metric) == (found.priority or default_metric)
+        and wanted.mtu in (0, found.mtu)
+        and wanted.advmss in (0, found.advmss)
+    )
+
+
+def _attributes(route: FibRoute) -> str:
+    return "".join([f" {name} {getattr(route, name)}" for name in ("mtu", "advmss") if getattr(route, name)])

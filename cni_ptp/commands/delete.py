@@ -1,0 +1,134 @@
+"""DEL: nothing of the attachment is left, however much of it there was.
+
+Every step is tried, whatever became of the others; the lease goes last, for a neighbour could get the address while
+the old route still stands.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from ..args import Args
+from ..attachment import ALIAS_PREFIX, Attachment
+from ..conf import Conf
+from ..errors import CniError, to_cni
+from ..ipam.choose import choose
+from ..lock import Held
+from ..masquerade import Masquerade
+from ..netlink.rt_link import Link, del_link, get_link, get_link_by_index
+from ..netlink.sock import NETLINK_ROUTE, Socket
+from ..netns import Netns, NotThere, open_netns
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_GONE = (errno.ENODEV,)  # DEL is idempotent, SPEC "DEL"
+
+
+def delete(args: Args, conf: Conf) -> None:
+    """The attachment's interface, masquerading and lease are gone.
+
+    The first failure is raised, the others stand in its details.
+    """
+    attachment = Attachment(conf.name, args.containerid, args.ifname)
+    ipam = choose(conf, args)
+    failures: list[CniError] = []
+    with Held(attachment):
+        netns = _open(args)
+        hints = _try(failures, lambda: _addresses(conf)) or []
+        hints += _try(failures, ipam.held) or []
+        _try(failures, lambda: _delete_links(attachment, netns))
+        _try(failures, lambda: Masquerade(attachment, "").remove(hints))
+        _try(failures, ipam.delete)
+    if failures:
+        first = failures[0]
+        for other in failures[1:]:
+            first.add(str(other))
+        raise first
+
+
+def _open(args: Args) -> Netns | None:
+    """The namespace, None if it is gone.  CniError 8 if it is the plugin's own: before anything is touched."""
+    if not args.netns:
+        return None
+    try:
+        return open_netns(args.netns, args.netns_override)
+    except NotThere:
+        return None
+
+
+def _try(failures: list[CniError], step: Callable[[], list[bytes] | None]) -> list[bytes] | None:
+    try:
+        return step()
+    except Exception as e:  # noqa: BLE001  one failed step must not keep the others from running
+        failures.append(to_cni(e))
+        return None
+
+
+def _addresses(conf: Conf) -> list[bytes]:
+    """What prevResult says the addresses are; it may be absent, and be another plugin's."""
+    try:
+        result = conf.prev_result()
+    except CniError:
+        return []  # DEL succeeds without one, so also with one that can not be read
+    return [ip.address for ip in result.ips] if result is not None else []
+
+
+def _delete_links(attachment: Attachment, netns: Netns | None) -> None:
+    """The pair is gone: found by the host end's derived name, else (one that the Go plugin made) by the container's."""
+    try:
+        with Socket(NETLINK_ROUTE) as host:
+            link = _find(host, attachment.host_veth())
+            if link is None and netns is not None:
+                link = _container_end_peer(host, netns, attachment)
+            if link is None:
+                return
+            _refuse_foreign(link, attachment)
+            refused = host.ask(del_link(link.ifindex, link.name))[0].error
+            if refused is not None and refused.errno not in _GONE:
+                raise refused
+    finally:
+        if netns is not None:
+            netns.__exit__()
+
+
+def _find(sock: Socket, name: str) -> Link | None:
+    answer = sock.ask(get_link(name))[0]
+    if answer.error is not None:
+        if answer.error.errno in _GONE:
+            return None
+        raise answer.error
+    return Link(answer.one())
+
+
+def _refuse_foreign(link: Link, attachment: Attachment) -> None:
+    if link.kind != "veth" or _is_anothers(link, attachment):
+        whose = link.alias or f"a {link.kind or 'nameless kind of'} link"
+        raise CniError(100, f"delete link {link.name}", f"it is not of {attachment}: {whose}")
+
+
+def _is_anothers(link: Link, attachment: Attachment) -> bool:
+    """Whether the link says that it belongs to another attachment; one without a word (killed ADD, Go's) does not."""
+    return link.alias.startswith(ALIAS_PREFIX + " ") and link.alias != attachment.alias()
+
+
+def _container_end_peer(host: Socket, netns: Netns, attachment: Attachment) -> Link | None:
+    """The host end of the container's interface, if that is a veth pair as ptp makes it; None if it is not.
+
+    Anything else of that name is not ours to delete: another kind, a bridge's port, another attachment's.
+    """
+    with netns.inside(_route_socket) as container:
+        end = _find(container, attachment.ifname)
+    if end is None or end.kind != "veth" or not end.peer:
+        return None
+    answer = host.ask(get_link_by_index(end.peer))[0]
+    if answer.error is not None:
+        return None
+    link = Link(answer.one())
+    ours = link.kind == "veth" and link.peer == end.ifindex and link.name.startswith("veth")
+    return link if ours and not link.master and not _is_anothers(link, attachment) else None
+
+
+def _route_socket() -> Socket:
+    return Socket(NETLINK_ROUTE)

@@ -1,0 +1,63 @@
+"""GC: what no valid attachment of this network owns is gone.
+
+Source: CNI SPEC.md "GC".  No list of valid attachments means that the runtime says nothing: nothing is collected.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from ..args import Args
+from ..attachment import ALIAS_PREFIX, Attachment
+from ..conf import Conf
+from ..errors import CniError, NetlinkError, to_cni
+from ..ipam.choose import choose
+from ..masquerade import gc as gc_masquerade
+from ..netlink.rt_link import Link, del_link, dump_veths
+from ..netlink.sock import NETLINK_ROUTE, Socket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def gc(args: Args, conf: Conf) -> None:
+    """Stale veths, masquerading and leases of this network are gone; each failure is reported, after all were tried."""
+    valid = conf.valid_attachments()
+    if valid is None:
+        return
+    ipam = choose(conf, args)
+    words = _try(lambda: _delete_links(conf.name, {a.alias() for a in valid}))
+    words += _try(lambda: gc_masquerade(conf.name, valid))
+    failure: CniError | None = None
+    try:
+        ipam.gc(valid)
+    except Exception as e:  # noqa: BLE001  reported below, with what else failed
+        failure = to_cni(e)
+    if failure is None and words:
+        failure = CniError(100, f"collect what is stale of network {conf.name}", words.pop(0))
+    if failure is not None:
+        for more in words:
+            failure.add(more)
+        raise failure
+
+
+def _try(step: Callable[[], list[str]]) -> list[str]:
+    try:
+        return step()
+    except Exception as e:  # noqa: BLE001  one failed step must not keep the others from running
+        return [str(to_cni(e))]
+
+
+def _delete_links(network: str, valid: set[str]) -> list[str]:
+    """The host ends of this network's other attachments are gone; returns what failed.  valid: aliases to keep."""
+    words = []
+    with Socket(NETLINK_ROUTE) as sock:
+        for reply in sock.dump(dump_veths()).read():
+            link = Link(reply)
+            if link.kind != "veth" or not link.alias.startswith(f"{ALIAS_PREFIX} {network} ") or link.alias in valid:
+                continue
+            refused = sock.ask(del_link(link.ifindex, link.name))[0].error
+            if isinstance(refused, NetlinkError) and refused.errno != errno.ENODEV:
+                words.append(str(refused))
+    return words

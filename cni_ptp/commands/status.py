@@ -1,0 +1,54 @@
+"""STATUS: whether ADD could work now.
+
+Source: CNI SPEC.md "STATUS".
+"""
+
+from __future__ import annotations
+
+import errno
+
+from ..args import Args
+from ..attachment import Attachment
+from ..conf import Conf, ptp
+from ..errors import PLUGIN_NOT_AVAILABLE, CniError
+from ..ipam.choose import choose
+from ..netlink.rt_link import End, new_veth
+from ..netlink.sock import NETLINK_ROUTE, Socket
+
+_CAP_NET_ADMIN, _CAP_SYS_ADMIN = 12, 21  # include/uapi/linux/capability.h
+_NO_DESCRIPTOR = 0xFFFFFFFF  # leads to no namespace: the kernel refuses with EBADF
+
+
+def status(args: Args, conf: Conf) -> None:
+    """Returns if ADD can be expected to work; CniError 50 with every reason why it would not."""
+    settings = ptp(conf, args)
+    reasons = _missing_capabilities() or _link_refusal()
+    if settings.ip_masq:
+        from ..masquerade import Masquerade
+
+        reasons += Masquerade(Attachment(conf.name, "", ""), settings.ip_masq_backend).status()
+    try:
+        choose(conf, args).status()
+    except CniError as e:
+        if not reasons:
+            raise
+        reasons.append(str(e))
+    if reasons:
+        raise CniError(PLUGIN_NOT_AVAILABLE, "ADD can not be served now", "; ".join(reasons))
+
+
+def _missing_capabilities() -> list[str]:
+    with open("/proc/self/status", encoding="ascii", errors="replace") as lines:
+        effective = next((int(line.split()[1], 16) for line in lines if line.startswith("CapEff:")), 0)
+    needed = ((_CAP_NET_ADMIN, "CAP_NET_ADMIN"), (_CAP_SYS_ADMIN, "CAP_SYS_ADMIN"))
+    return [f"{name} is missing" for number, name in needed if not effective >> number & 1]
+
+
+def _link_refusal() -> list[str]:
+    """Whether the kernel has veth.  Asked for a pair of one name it answers, before it makes anything, that it can not."""
+    end = End("cni-ptp-probe", 0, None)
+    with Socket(NETLINK_ROUTE) as sock:
+        refused = sock.ask(new_veth(end, end, _NO_DESCRIPTOR))[0].error
+    if refused is not None and refused.errno == errno.EOPNOTSUPP:
+        return ["the kernel has no veth links"]
+    return []

@@ -1,0 +1,1 @@
+"""Commands for people: the verbs never import anything from here."""

@@ -1,0 +1,135 @@
+"""The built file as bytes: text that starts Python, bytecode of one Python version, a zip archive of the sources.
+
+    0                  HEAD, 1,024 bytes of text: the shebang line and what it has Python do
+    1,024              marshalled (code of launch.py, {module: (is a package, marshalled code)}), for one Python version
+    after that         a zip archive, stored, from which any other Python imports the same sources
+
+Same sources, same interpreter path and same Python version make the same bytes, in a process with PYTHONHASHSEED=0
+(before 3.11 the order of a constant set depends on it).  docs/decisions/launch.md tells why the file is made so.
+"""
+
+from __future__ import annotations
+
+import __future__
+import ast
+import io
+import marshal
+import os
+import zipfile
+from importlib.util import MAGIC_NUMBER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+
+PACKAGE = "cni_ptp"
+LAUNCH = PACKAGE + "/launch.py"
+HEAD_SIZE = 1024
+# Linux before 5.1 cuts a shebang line there without a word; newer kernels at 255.  fs/binfmt_script.c BINPRM_BUF_SIZE
+MOST_SHEBANG = 127
+
+# A file that replaces another may be read by a process that the other's shebang line has just started: the line says
+# nothing of what follows but the size of the head, which never changes.
+_SHEBANG = '#!{interpreter} -IScimport sys;f=open(sys.argv[1],"rb",0);exec(f.read(1024))\n'
+_HEAD = """\
+# The line above has Python execute the 1,024 bytes of text that you are reading. After them comes bytecode of
+# Python {version}, then a zip archive of the sources, from which any other Python runs the same program, only slower.
+import marshal, _frozen_importlib_external
+del sys.argv[0]
+if _frozen_importlib_external.MAGIC_NUMBER == {magic!r}:
+    launch, modules = marshal.loads(f.read({size}))
+    exec(launch)  # cni_ptp/launch.py
+    install(modules)
+else:
+    sys.path.insert(0, sys.argv[0])
+f.close()
+from cni_ptp.__main__ import run
+run()
+"""
+_ARCHIVE_MAIN = b"""\
+# `python3 FILE` starts here.
+from cni_ptp.__main__ import run
+run()
+"""
+
+
+def pack(sources: dict[str, bytes], interpreter: str, version: str) -> bytes:
+    """The file that `interpreter`, an absolute path, runs fastest; must be called in that Python.
+
+    sources: contents by archive path, such as "cni_ptp/main.py".  version: for people, such as "3.11".
+    ValueError if no shebang line can name the interpreter.
+    """
+    blob = bytecode(sources)
+    head = _head(interpreter, version, len(blob))
+    stream = io.BytesIO()
+    stream.write(head + blob)
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for path, content in sorted({**sources, "__main__.py": _ARCHIVE_MAIN}.items()):
+            member = zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0))
+            member.create_system = 3  # Unix
+            member.external_attr = 0o100644 << 16
+            archive.writestr(member, content)
+    return stream.getvalue()
+
+
+def _head(interpreter: str, version: str, size: int) -> bytes:
+    shebang = _SHEBANG.format(interpreter=interpreter)
+    if not interpreter.startswith("/") or len(shebang.encode()) > MOST_SHEBANG or set(interpreter) & set(" \t\n"):
+        raise ValueError(f"{interpreter!r} can not be named in a shebang line: an absolute path, short and without spaces")
+    head = (shebang + _HEAD.format(version=version, magic=MAGIC_NUMBER, size=size)).encode()
+    return head.ljust(HEAD_SIZE, b"\n")
+
+
+def bytecode(sources: dict[str, bytes]) -> bytes:
+    """The marshalled code of all modules, for the Python that runs this."""
+    modules = {}
+    for path, content in sorted(sources.items()):
+        if path.endswith(".py"):
+            modules[module_name(path)] = (path.endswith("/__init__.py"), marshal.dumps(compiled(content, path)))
+    return marshal.dumps((compiled(sources[LAUNCH], LAUNCH), modules))
+
+
+def compiled(content: bytes, path: str) -> CodeType:
+    """The code of one source as it is in the built file: without docstrings, its file named as in the archive.
+
+    What `from __future__ import annotations` does is asked of the compiler instead, which spares loading __future__.
+    """
+    tree = ast.parse(content, path)
+    tree.body = [node for node in tree.body if not (isinstance(node, ast.ImportFrom) and node.module == "__future__")]
+    flags = __future__.annotations.compiler_flag
+    code: CodeType = compile(tree, path, "exec", flags=flags, dont_inherit=True, optimize=2)
+    return code
+
+
+def module_name(path: str) -> str:
+    """The dotted name of the module in an archive path."""
+    name = path[: -len(".py")].replace("/", ".")
+    return name[: -len(".__init__")] if name.endswith(".__init__") else name
+
+
+def sources_in(directory: str) -> dict[str, bytes]:
+    """The package's sources and the licence under a checkout's root, by archive path."""
+    sources = {"LICENSE": _content(os.path.join(directory, "LICENSE"))}
+    for folder, _, names in os.walk(os.path.join(directory, PACKAGE)):
+        for name in names:
+            if name.endswith(".py"):
+                path = os.path.join(folder, name)
+                sources[os.path.relpath(path, directory).replace(os.sep, "/")] = _content(path)
+    return sources
+
+
+def sources_of(built: bytes) -> dict[str, bytes]:
+    """The sources that a built file carries.  zipfile.BadZipFile if it is none."""
+    with zipfile.ZipFile(io.BytesIO(built)) as archive:
+        return {name: archive.read(name) for name in archive.namelist() if name != "__main__.py"}
+
+
+def blob_of(built: bytes) -> bytes:
+    """The marshalled bytecode that a built file carries: all between its head and its zip archive."""
+    with zipfile.ZipFile(io.BytesIO(built)) as archive:
+        return built[HEAD_SIZE : min(member.header_offset for member in archive.infolist())]
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb") as f:
+        return f.read()

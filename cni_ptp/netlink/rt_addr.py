@@ -1,0 +1,68 @@
+"""rtnetlink addresses: requests out as bytes, replies in as bytes.  Pure.
+
+Source: include/uapi/linux/{rtnetlink,if_addr}.h; net/ipv4/devinet.c; net/ipv6/addrconf.c.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from ..ip import bits, cidr_text, family_of
+from ..nlmsg import BYTES, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, U32, Attr, Request, Table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+RTM_NEWADDR, RTM_GETADDR = 20, 22
+IFA_F_NODAD, IFA_F_DADFAILED, IFA_F_TENTATIVE, IFA_F_NOPREFIXROUTE = 0x02, 0x08, 0x40, 0x200
+IFADDRMSG = Struct("=BBBBI")  # ifa_family, ifa_prefixlen, ifa_flags, ifa_scope, ifa_index
+
+IFA_ADDRESS = Attr(1, "IFA_ADDRESS", BYTES)
+IFA_LOCAL = Attr(2, "IFA_LOCAL", BYTES)
+IFA_BROADCAST = Attr(4, "IFA_BROADCAST", BYTES)
+IFA_FLAGS = Attr(8, "IFA_FLAGS", U32)
+ADDR = Table(IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_FLAGS, header=IFADDRMSG)
+
+
+class Addr:
+    """An address of a link.  address: packed.  flags: IFA_F_*."""
+
+    __slots__ = ("address", "length", "ifindex", "flags")
+
+    def __init__(self, reply: Any) -> None:
+        header, attrs = reply
+        self.length: int = header[1]
+        self.ifindex: int = header[4]
+        self.flags: int = attrs.get(IFA_FLAGS, header[2])
+        # IPv6 has IFA_LOCAL only when there is a peer address.
+        self.address: bytes = attrs.get(IFA_LOCAL) or attrs.get(IFA_ADDRESS, b"")
+
+
+def new_addr(address: bytes, length: int, ifindex: int, ifname: str) -> Request:
+    """The link has the address, usable at once (no duplicate address detection), and no route comes with it.
+
+    address: packed, 4 or 16 bytes.  Like: ip addr add ADDRESS/LENGTH brd + dev IF nodad noprefixroute
+    Kernel errors: EEXIST; EACCES or EOPNOTSUPP for IPv6 where it is disabled.
+    """
+    flags = IFA_F_NODAD | IFA_F_NOPREFIXROUTE
+    body = [
+        IFADDRMSG.pack(family_of(address), length, flags & 0xFF, 0, ifindex),
+        IFA_LOCAL(address),
+        IFA_ADDRESS(address),
+        IFA_FLAGS(flags),
+    ]
+    if len(address) == 4 and length < bits(address) - 1:  # /31 and /32 have no broadcast address (RFC 3021)
+        body.append(IFA_BROADCAST(_broadcast(address, length)))
+    about = f"add address {cidr_text(address, length)} to {ifname}"
+    return Request(RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, b"".join(body), about, ADDR)
+
+
+def _broadcast(address: bytes, length: int) -> bytes:
+    return (int.from_bytes(address, "big") | (1 << (32 - length)) - 1).to_bytes(4, "big")
+
+
+def dump_addrs(ifindex: int, ifname: str) -> Request:
+    """All addresses of the link; kernels without strict checking (before 4.20) send those of every link."""
+    body = IFADDRMSG.pack(0, 0, 0, 0, ifindex)
+    return Request(RTM_GETADDR, NLM_F_DUMP, body, f"list addresses of {ifname}", ADDR)

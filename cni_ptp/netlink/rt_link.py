@@ -1,0 +1,159 @@
+"""rtnetlink links: requests out as bytes, replies in as bytes.  Pure.
+
+Source: include/uapi/linux/{rtnetlink,if,if_link,veth}.h; net/core/rtnetlink.c; drivers/net/veth.c.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from ..nlmsg import (
+    BYTES,
+    NLM_F_ACK,
+    NLM_F_CREATE,
+    NLM_F_DUMP,
+    NLM_F_EXCL,
+    S32,
+    STRZ,
+    U8,
+    U32,
+    Attr,
+    Request,
+    Table,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
+IFF_UP = 1
+RTEXT_FILTER_SKIP_STATS = 1 << 3
+IFINFOMSG = Struct("=BxHiII")  # ifi_family, ifi_type, ifi_index, ifi_flags, ifi_change
+
+IFLA_ADDRESS = Attr(1, "IFLA_ADDRESS", BYTES)
+IFLA_IFNAME = Attr(3, "IFLA_IFNAME", STRZ)
+IFLA_MTU = Attr(4, "IFLA_MTU", U32)
+IFLA_LINK = Attr(5, "IFLA_LINK", U32)
+IFLA_MASTER = Attr(10, "IFLA_MASTER", U32)
+IFLA_OPERSTATE = Attr(16, "IFLA_OPERSTATE", U8)
+IFLA_IFALIAS = Attr(20, "IFLA_IFALIAS", STRZ)
+IFLA_NET_NS_FD = Attr(28, "IFLA_NET_NS_FD", U32)
+IFLA_EXT_MASK = Attr(29, "IFLA_EXT_MASK", U32)
+IFLA_LINK_NETNSID = Attr(37, "IFLA_LINK_NETNSID", S32)
+
+_PEER = Table(IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_NET_NS_FD, header=IFINFOMSG)
+VETH_INFO_PEER = Attr(1, "VETH_INFO_PEER", _PEER)
+IFLA_INFO_KIND = Attr(1, "IFLA_INFO_KIND", STRZ)
+IFLA_INFO_DATA = Attr(2, "IFLA_INFO_DATA", Table(VETH_INFO_PEER))
+IFLA_LINKINFO = Attr(18, "IFLA_LINKINFO", Table(IFLA_INFO_KIND, IFLA_INFO_DATA))
+
+LINK = Table(
+    IFLA_ADDRESS,
+    IFLA_IFNAME,
+    IFLA_MTU,
+    IFLA_LINK,
+    IFLA_MASTER,
+    IFLA_OPERSTATE,
+    IFLA_LINKINFO,
+    IFLA_IFALIAS,
+    IFLA_NET_NS_FD,
+    IFLA_EXT_MASK,
+    IFLA_LINK_NETNSID,
+    header=IFINFOMSG,
+)
+
+
+class Link:
+    """A link as the kernel describes it.
+
+    peer: ifindex that the link refers to (a veth's other end), in another namespace if netnsid is not None.
+    """
+
+    __slots__ = ("ifindex", "name", "kind", "mac", "mtu", "up", "alias", "peer", "netnsid", "master")
+
+    def __init__(self, reply: Any) -> None:
+        header, attrs = reply
+        self.ifindex: int = header[2]
+        self.up = bool(header[3] & IFF_UP)
+        self.name: str = attrs.get(IFLA_IFNAME, "")
+        self.kind: str = attrs.get(IFLA_LINKINFO, {}).get(IFLA_INFO_KIND, "")
+        self.mac: bytes = attrs.get(IFLA_ADDRESS, b"")
+        self.mtu: int = attrs.get(IFLA_MTU, 0)
+        self.alias: str = attrs.get(IFLA_IFALIAS, "")
+        self.peer: int = attrs.get(IFLA_LINK, 0)
+        self.netnsid: int | None = attrs.get(IFLA_LINK_NETNSID)
+        self.master: int = attrs.get(IFLA_MASTER, 0)
+
+
+class End:
+    """What one end of a new pair is to be.  mtu: bytes, 0 for the kernel's default.  mac: 6 bytes, None for random."""
+
+    __slots__ = ("name", "mtu", "mac")
+
+    def __init__(self, name: str, mtu: int, mac: bytes | None) -> None:
+        self.name = name
+        self.mtu = mtu
+        self.mac = mac
+
+    def attributes(self) -> list[bytes]:
+        """The end as link attributes."""
+        parts = [IFLA_IFNAME(self.name)]
+        if self.mtu:
+            parts.append(IFLA_MTU(self.mtu))
+        if self.mac is not None:
+            parts.append(IFLA_ADDRESS(self.mac))
+        return parts
+
+
+def new_veth(host: End, peer: End, peer_netns: int) -> Request:
+    """The pair exists, both ends down: `host` here, `peer` in the network namespace behind the descriptor `peer_netns`.
+
+    Like: ip link add HOST mtu MTU address MAC type veth peer name PEER mtu MTU address MAC netns NETNS
+    Kernel errors: EEXIST if either name is taken in its namespace.
+    """
+    peer_info = [IFINFOMSG.pack(0, 0, 0, 0, 0), *peer.attributes(), IFLA_NET_NS_FD(peer_netns)]
+    linkinfo = [IFLA_INFO_KIND("veth"), IFLA_INFO_DATA([VETH_INFO_PEER(peer_info)])]
+    body = [IFINFOMSG.pack(0, 0, 0, 0, 0), *host.attributes(), IFLA_LINKINFO(linkinfo)]
+    return Request(
+        RTM_NEWLINK,
+        NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL,
+        b"".join(body),
+        f"create veth {host.name} with peer {peer.name}",
+        LINK,
+    )
+
+
+def get_link(name: str) -> Request:
+    """The link of a name, without its statistics.  Kernel errors: ENODEV.  Like: ip link show NAME"""
+    body = IFINFOMSG.pack(0, 0, 0, 0, 0) + IFLA_IFNAME(name) + IFLA_EXT_MASK(RTEXT_FILTER_SKIP_STATS)
+    return Request(RTM_GETLINK, NLM_F_ACK, body, f"look up link {name}", LINK)
+
+
+def get_link_by_index(ifindex: int) -> Request:
+    """The link of an index, without its statistics.  Kernel errors: ENODEV."""
+    body = IFINFOMSG.pack(0, 0, ifindex, 0, 0) + IFLA_EXT_MASK(RTEXT_FILTER_SKIP_STATS)
+    return Request(RTM_GETLINK, NLM_F_ACK, body, f"look up link number {ifindex}", LINK)
+
+
+def dump_veths() -> Request:
+    """All veth links of the namespace; the kernel filters by kind since Linux 4.6.  Like: ip link show type veth"""
+    body = (
+        IFINFOMSG.pack(0, 0, 0, 0, 0)
+        + IFLA_LINKINFO([IFLA_INFO_KIND("veth")])
+        + IFLA_EXT_MASK(RTEXT_FILTER_SKIP_STATS)
+    )
+    return Request(RTM_GETLINK, NLM_F_DUMP, body, "list veth links", LINK)
+
+
+def set_up(ifindex: int, name: str, alias: str = "") -> Request:
+    """The link is up and, if `alias` is given, says whose it is.  Like: ip link set NAME alias ALIAS up"""
+    body = IFINFOMSG.pack(0, 0, ifindex, IFF_UP, IFF_UP)
+    if alias:
+        body += IFLA_IFALIAS(alias)
+    return Request(RTM_SETLINK, NLM_F_ACK, body, f"set link {name} up", LINK)
+
+
+def del_link(ifindex: int, name: str) -> Request:
+    """The link is gone, and a veth's other end with it.  Kernel errors: ENODEV.  Like: ip link del NAME"""
+    return Request(RTM_DELLINK, NLM_F_ACK, IFINFOMSG.pack(0, 0, ifindex, 0, 0), f"delete link {name}", LINK)

@@ -1,0 +1,181 @@
+"""rtnetlink routes: requests out as bytes, replies in as bytes.  Pure.
+
+Source: include/uapi/linux/rtnetlink.h; net/ipv4/fib_frontend.c; net/ipv6/route.c.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from ..ip import bits, cidr_text, family_of, text_of
+from ..nlmsg import BYTES, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, U32, Attr, Request, Table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
+RT_TABLE_COMPAT, RT_TABLE_MAIN = 252, 254
+RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RT_SCOPE_HOST = 0, 253, 254
+RTPROT_BOOT = 3
+RTN_UNICAST = 1
+RTNH_F_ONLINK = 4
+RTM_F_FIB_MATCH = 0x2000
+# rtm_family, rtm_dst_len, rtm_src_len, rtm_tos, rtm_table, rtm_protocol, rtm_scope, rtm_type, rtm_flags
+RTMSG = Struct("=BBBBBBBBI")
+
+RTA_DST = Attr(1, "RTA_DST", BYTES)
+RTA_OIF = Attr(4, "RTA_OIF", U32)
+RTA_GATEWAY = Attr(5, "RTA_GATEWAY", BYTES)
+RTA_PRIORITY = Attr(6, "RTA_PRIORITY", U32)
+RTA_PREFSRC = Attr(7, "RTA_PREFSRC", BYTES)
+RTAX_MTU = Attr(2, "RTAX_MTU", U32)
+RTAX_ADVMSS = Attr(8, "RTAX_ADVMSS", U32)
+RTA_METRICS = Attr(8, "RTA_METRICS", Table(RTAX_MTU, RTAX_ADVMSS))
+RTA_MULTIPATH = Attr(9, "RTA_MULTIPATH", BYTES)
+RTA_TABLE = Attr(15, "RTA_TABLE", U32)
+ROUTE = Table(
+    RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_METRICS, RTA_MULTIPATH, RTA_TABLE, header=RTMSG
+)
+_RTNEXTHOP = Struct("=HBBi")  # rtnh_len, rtnh_flags, rtnh_hops, rtnh_ifindex
+
+
+class FibRoute:
+    """A route of the kernel's table, planned or found.
+
+    dst, gw, src: packed or None.  table, scope, priority: the kernel's numbers.  mtu, advmss: bytes, 0 for none.
+    onlink: the gateway is taken to be on the link whatever the other routes say.
+    """
+
+    __slots__ = ("dst", "length", "gw", "src", "table", "scope", "priority", "mtu", "advmss", "onlink", "ifindex")
+
+    def __init__(
+        self,
+        dst: bytes,
+        length: int,
+        gw: bytes | None = None,
+        src: bytes | None = None,
+        table: int = RT_TABLE_MAIN,
+        scope: int = RT_SCOPE_UNIVERSE,
+        priority: int = 0,
+        mtu: int = 0,
+        advmss: int = 0,
+        onlink: bool = False,
+        ifindex: int = 0,
+    ) -> None:
+        self.dst = dst
+        self.length = length
+        self.gw = gw
+        self.src = src
+        self.table = table
+        self.scope = scope
+        self.priority = priority
+        self.mtu = mtu
+        self.advmss = advmss
+        self.onlink = onlink
+        self.ifindex = ifindex
+
+    def __str__(self) -> str:
+        text = cidr_text(self.dst, self.length)
+        if self.gw is not None:
+            text += f" via {text_of(self.gw)}"
+        if self.priority:
+            text += f" metric {self.priority}"
+        if self.table != RT_TABLE_MAIN:
+            text += f" table {self.table}"
+        return text
+
+
+def new_route(route: FibRoute, ifindex: int, ifname: str, exclusive: bool) -> Request:
+    """The route leads to the link.
+
+    exclusive: EEXIST if there is one to the same destination; else only an identical one is refused, and another one
+    is put behind (IPv4) or joined to a multipath route (IPv6).  Like: ip route add|append DST via GW dev IF src SRC ...
+    Kernel errors: EEXIST; ENETUNREACH "Nexthop has invalid gateway" when the gateway is not on the link.
+    """
+    table = route.table if route.table < 256 else 0
+    flags = RTNH_F_ONLINK if route.onlink else 0
+    family = family_of(route.dst)
+    body = [
+        RTMSG.pack(family, route.length, 0, 0, table, RTPROT_BOOT, route.scope, RTN_UNICAST, flags),
+        RTA_DST(route.dst),
+        RTA_OIF(ifindex),
+    ]
+    if route.gw is not None:
+        body.append(RTA_GATEWAY(route.gw))
+    if route.src is not None:
+        body.append(RTA_PREFSRC(route.src))
+    if route.priority:
+        body.append(RTA_PRIORITY(route.priority))
+    if route.table >= 256:
+        body.append(RTA_TABLE(route.table))
+    metrics = _metrics(route)
+    if metrics:
+        body.append(RTA_METRICS(metrics))
+    excl = NLM_F_EXCL if exclusive else 0
+    about = f"add route {route} dev {ifname}"
+    return Request(RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | excl, b"".join(body), about, ROUTE)
+
+
+def _metrics(route: FibRoute) -> list[bytes]:
+    metrics = []
+    if route.mtu:
+        metrics.append(RTAX_MTU(route.mtu))
+    if route.advmss:
+        metrics.append(RTAX_ADVMSS(route.advmss))
+    return metrics
+
+
+def del_host_route(dst: bytes, ifindex: int) -> Request:
+    """The full-length route to `dst` over the link is gone.  Kernel errors: ESRCH.  Like: ip route del DST dev IF"""
+    body = RTMSG.pack(family_of(dst), bits(dst), 0, 0, RT_TABLE_MAIN, 0, 255, 0, 0) + RTA_DST(dst) + RTA_OIF(ifindex)
+    return Request(RTM_DELROUTE, NLM_F_ACK, body, f"delete route {cidr_text(dst, bits(dst))}", ROUTE)
+
+
+def get_route(dst: bytes) -> Request:
+    """The table's entry that packets to `dst` take; since Linux 4.13.  Kernel errors: ENETUNREACH, EHOSTUNREACH.
+
+    Like: ip route get fibmatch DST
+    """
+    body = RTMSG.pack(family_of(dst), bits(dst), 0, 0, 0, 0, 0, 0, RTM_F_FIB_MATCH) + RTA_DST(dst)
+    return Request(RTM_GETROUTE, NLM_F_ACK, body, f"look up the route to {text_of(dst)}", ROUTE)
+
+
+def dump_routes(family: int) -> Request:
+    """All routes of a family, every table."""
+    return Request(RTM_GETROUTE, NLM_F_DUMP, RTMSG.pack(family, 0, 0, 0, 0, 0, 0, 0, 0), "list routes", ROUTE)
+
+
+def read_route(reply: Any) -> FibRoute:
+    """A route that the kernel sent; for a multipath route without its gateways, see `nexthops`."""
+    header, attrs = reply
+    family, length, table, scope = header[0], header[1], header[4], header[6]
+    metrics = attrs.get(RTA_METRICS, {})
+    return FibRoute(
+        attrs.get(RTA_DST, bytes(4 if family == 2 else 16)),
+        length,
+        attrs.get(RTA_GATEWAY),
+        attrs.get(RTA_PREFSRC),
+        attrs.get(RTA_TABLE, table),
+        scope,
+        attrs.get(RTA_PRIORITY, 0),
+        metrics.get(RTAX_MTU, 0),
+        metrics.get(RTAX_ADVMSS, 0),
+        False,
+        attrs.get(RTA_OIF, 0),
+    )
+
+
+def nexthops(reply: Any) -> list[tuple[bytes | None, int]]:
+    """(gateway or None, ifindex) of each next hop of a route, one or several."""
+    _, attrs = reply
+    hops = []
+    multipath = attrs.get(RTA_MULTIPATH, b"")
+    while len(multipath) >= _RTNEXTHOP.size:
+        length, _, _, ifindex = _RTNEXTHOP.unpack_from(multipath)
+        if not _RTNEXTHOP.size <= length <= len(multipath):
+            break
+        inner = Table(RTA_GATEWAY).read(multipath[_RTNEXTHOP.size : length])
+        hops.append((inner.get(RTA_GATEWAY), ifindex))
+        multipath = multipath[(length + 3) & ~3 :]
+    return hops or [(attrs.get(RTA_GATEWAY), attrs.get(RTA_OIF, 0))]

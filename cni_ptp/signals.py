@@ -1,0 +1,34 @@
+"""SIGTERM and its kin, noted when they come and acted upon between two steps.
+
+A runtime ends a plugin that takes too long with SIGTERM.  An exception in the middle of a step could lose track of an
+effect, so the handler only notes the signal; whoever waits or has just finished a step calls `check`.
+"""
+
+from __future__ import annotations
+
+# The C module under signal: signal itself costs 6 ms, as it loads enum.  Both have had these names since Python 3.
+from _signal import SIGHUP, SIGINT, SIGTERM, signal
+
+from .errors import TRY_AGAIN_LATER, CniError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_noted: list[int] = []
+
+
+def note() -> None:
+    """From now on SIGTERM, SIGINT and SIGHUP are noted instead of ending the process."""
+    for number in (SIGTERM, SIGINT, SIGHUP):
+        signal(number, _handle)
+
+
+def _handle(number: int, frame: Any) -> None:
+    _noted.append(number)
+
+
+def check() -> None:
+    """CniError 11 if a signal asked us to stop."""
+    if _noted:
+        raise CniError(TRY_AGAIN_LATER, "stopped by a signal", f"signal {_noted[0]}")

@@ -1,0 +1,150 @@
+"""The CNI edge: environment and stdin in, exactly one JSON document out, and the exit status.
+
+Source: CNI SPEC.md "Execution protocol"; pkg/skel/skel.go of containernetworking/cni for the order of the checks.
+"""
+
+from __future__ import annotations
+
+import os
+
+from . import __version__, args, conf, jsonio, signals, versions
+from .errors import INVALID_NETWORK_CONFIG, IO_FAILURE, CniError, to_cni
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_MOST_STDIN = 1 << 20
+
+
+def about(role: str) -> int:
+    """The about text is on stderr; exit status 0."""
+    text = f"CNI {role} plugin cni-ptp {__version__}\nCNI protocol versions supported: {', '.join(versions.SUPPORTED)}\n"
+    os.write(2, text.encode())
+    return 0
+
+
+def serve(role: str) -> int:
+    """One CNI call, done and answered.  Returns the exit status: 0, or 1 after an error document."""
+    answering = Answering()
+    try:
+        _guard_standard_descriptors()
+        signals.note()
+        _serve(role, answering)
+    except Exception as e:  # noqa: BLE001  the last line of defence: whatever happened, the caller gets a document
+        return answering.fail(to_cni(e))
+    return 0
+
+
+def _serve(role: str, answering: Answering) -> None:
+    parsed = args.parse(os.environ)
+    if parsed.command == "VERSION":
+        # The specification wants one line; neither stdin nor any other variable is looked at.
+        supported = ",".join([f'"{v}"' for v in versions.SUPPORTED])
+        write_all(1, f'{{"cniVersion":"{versions.CURRENT}","supportedVersions":[{supported}]}}\n'.encode())
+        return
+    network = conf.read(_read_stdin())
+    if network.cni_version in versions.SUPPORTED:
+        answering.version = network.cni_version
+    if parsed.command not in args.COMMANDS:
+        raise args.unknown_command(parsed.command)
+    versions.gate(parsed.command, network.cni_version)
+    if role == "ptp":
+        _dispatch(parsed, network, answering)
+    else:
+        from .ipam import plugin
+
+        document = plugin.run(role, parsed, network)
+        if document is not None:
+            answering.reply(document)
+
+
+def _dispatch(parsed: args.Args, network: conf.Conf, answering: Answering) -> None:
+    """Run the verb; each is a module of its own, so that only one is loaded."""
+    if parsed.command == "ADD":
+        from .commands.add import add
+
+        add(parsed, network, answering.reply)
+    elif parsed.command == "DEL":
+        from .commands.delete import delete
+
+        delete(parsed, network)
+    elif parsed.command == "CHECK":
+        from .commands.check import check
+
+        check(parsed, network)
+    elif parsed.command == "STATUS":
+        from .commands.status import status
+
+        status(parsed, network)
+    else:
+        from .commands.gc import gc
+
+        gc(parsed, network)
+
+
+class Answering:
+    """Our side of stdout: at most one document, in the configuration's version."""
+
+    __slots__ = ("version", "answered")
+
+    def __init__(self) -> None:
+        self.version = versions.CURRENT
+        self.answered = False
+
+    def reply(self, document: dict[str, Any]) -> None:
+        """The document is on stdout.  CniError 5 if that is not to be had; then nothing more can be said."""
+        raw = jsonio.dumps(document)
+        self.answered = True
+        write_all(1, raw)
+
+    def fail(self, failure: CniError) -> int:
+        """The error document is on stdout, unless another one is already; exit status 1."""
+        if not self.answered:
+            document: dict[str, Any] = {"cniVersion": self.version}
+            if failure.document is not None:
+                document.update(failure.document)
+            else:
+                document.update(code=failure.code, msg=failure.msg)
+            # Also behind a delegate's own details: what could not be taken back must be known.
+            if failure.details:
+                document["details"] = failure.details
+            try:
+                write_all(1, jsonio.dumps(document))
+            except CniError:
+                pass
+        return 1
+
+
+def _guard_standard_descriptors() -> None:
+    """Descriptors 0, 1 and 2 are taken: were one closed, the next file we open would get its number, and our output."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            # Read-only: a write to it fails, as it should where there is no stdout.
+            os.open("/dev/null", os.O_RDONLY)
+
+
+def _read_stdin() -> bytes:
+    parts = []
+    size = 0
+    try:
+        while size <= _MOST_STDIN:
+            part = os.read(0, 65536)
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
+            size += len(part)
+    except OSError as e:
+        raise CniError(IO_FAILURE, f"error reading from stdin: {e.strerror}") from None
+    raise CniError(INVALID_NETWORK_CONFIG, "network configuration is too long", f"more than {_MOST_STDIN} bytes")
+
+
+def write_all(fd: int, raw: bytes) -> None:
+    """All of `raw` is written.  CniError 5 if the other side is gone."""
+    try:
+        while raw:
+            raw = raw[os.write(fd, raw) :]
+    except OSError as e:
+        raise CniError(IO_FAILURE, f"error writing to stdout: {e.strerror}") from None

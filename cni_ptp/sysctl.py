@@ -1,0 +1,54 @@
+"""/proc/sys/net of the network namespace this thread is in.
+
+Source: Documentation/networking/ip-sysctl.rst.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from .errors import KERNEL_REFUSED, CniError, errno_name
+
+# A name such as eth0.100 has a dot, so names are joined by slashes.
+_ROOT = "/proc/sys/net/"
+_ABSENT = (errno.ENOENT, errno.ENOTDIR)
+
+
+def read(name: str) -> str | None:
+    """The value of a setting such as "ipv4/ip_forward"; None if the kernel has no such setting."""
+    try:
+        fd = os.open(_ROOT + name, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as e:
+        if e.errno in _ABSENT:
+            return None
+        raise _refused("read", name, e) from None
+    try:
+        return os.read(fd, 256).decode("ascii", "replace").strip()
+    finally:
+        os.close(fd)
+
+
+def write(name: str, value: str) -> bool:
+    """The setting has the value; False if the kernel has no such setting.  CniError 100 if it can not be written."""
+    try:
+        fd = os.open(_ROOT + name, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, value.encode())
+        finally:
+            os.close(fd)
+    except OSError as e:
+        if e.errno in _ABSENT:
+            return False
+        raise _refused(f"write {value} to", name, e) from None
+    return True
+
+
+def ensure(name: str, value: str) -> bool:
+    """As `write`, but a setting that has the value already is not touched: /proc/sys may be read-only."""
+    found = read(name)
+    return found is not None and (found == value or write(name, value))
+
+
+def _refused(doing: str, name: str, e: OSError) -> CniError:
+    return CniError(KERNEL_REFUSED, f"{doing} sysctl net/{name}", f"{errno_name(e.errno or 0)}: {e.strerror}")
