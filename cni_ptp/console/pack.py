@@ -85,8 +85,13 @@ def bytecode(sources: dict[str, bytes]) -> bytes:
     modules = {}
     for path, content in sorted(sources.items()):
         if path.endswith(".py"):
-            modules[module_name(path)] = (path.endswith("/__init__.py"), marshal.dumps(compiled(content, path)))
+            modules[module_name(path)] = (path.endswith("/__init__.py"), marshalled(content, path))
     return marshal.dumps((compiled(sources[LAUNCH], LAUNCH), modules))
+
+
+def marshalled(content: bytes, path: str) -> bytes:
+    """The code of one source, as it lies in the built file."""
+    return marshal.dumps(compiled(content, path))
 
 
 def compiled(content: bytes, path: str) -> CodeType:
