@@ -112,7 +112,9 @@ def known_cni_args(text: str, known: tuple[str, ...]) -> dict[str, str]:
     values = {key: value for key, value in pairs if key in known}
     ignore = dict(pairs).get("IgnoreUnknown", "0")
     if ignore not in ("1", "true", "True", "TRUE", "0", "false", "False", "FALSE"):
-        raise _invalid('ARGS: error parsing value of pair "IgnoreUnknown"', f"boolean unmarshal error: invalid input {ignore}")
+        raise _invalid(
+            'ARGS: error parsing value of pair "IgnoreUnknown"', f"boolean unmarshal error: invalid input {ignore}"
+        )
     unknown = [f"{key}={value}" for key, value in pairs if key not in known and key != "IgnoreUnknown"]
     if unknown and ignore.lower() not in ("1", "true"):
         listed = " ".join([f'"{pair}"' for pair in unknown])

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 # The C modules under hashlib: hashlib itself costs 1 to 5 ms (it loads OpenSSL).
 try:
-    from _sha512 import sha512  # CPython up to 3.11
+    from _sha512 import sha512  # type: ignore[import-not-found]  # CPython up to 3.11
 except ImportError:
     try:
-        from _sha2 import sha512  # type: ignore[import-not-found,no-redef]  # CPython 3.12 and later
+        from _sha2 import sha512  # type: ignore[import-not-found]  # CPython 3.12 and later
     except ImportError:
         from hashlib import sha512
 
@@ -18,9 +18,10 @@ ALIAS_PREFIX = "cni-ptp"
 _IFALIASZ = 256  # include/uapi/linux/if.h, with the terminating NUL
 
 
-def _hex(text: str) -> str:
-    digest: str = sha512(text.encode("utf-8", "surrogateescape")).hexdigest()
-    return digest
+def digest(text: str) -> str:
+    """The SHA-512 of a text, 128 hex digits."""
+    hexadecimal: str = sha512(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return hexadecimal
 
 
 class Attachment:
@@ -52,7 +53,7 @@ class Attachment:
 
     def host_veth(self) -> str:
         """The name of the host end: 15 characters, the most that IFNAMSIZ allows; NetworkManager leaves veth* alone."""
-        return "veth" + _hex(self.owner())[:11]
+        return "veth" + digest(self.owner())[:11]
 
     def alias(self) -> str:
         """The IFLA_IFALIAS of the host end, for people and for finding ours again; at most 255 bytes.
@@ -62,13 +63,13 @@ class Attachment:
         text = f"{ALIAS_PREFIX} {self.owner()}"
         if len(text.encode("utf-8", "surrogateescape")) < _IFALIASZ:
             return text
-        return f"{ALIAS_PREFIX} {self.network} #{_hex(self.owner())[:32]}"
+        return f"{ALIAS_PREFIX} {self.network} #{digest(self.owner())[:32]}"
 
     # --- what the Go plugin derives (plugins pkg/utils/utils.go, pkg/ip/ipmasq_nftables_linux.go) ---
 
     def go_chain(self) -> str:
         """Its iptables chain: 28 characters; it knows no interface name."""
-        return "CNI-" + _hex(self.network + self.containerid)[:24]
+        return "CNI-" + digest(self.network + self.containerid)[:24]
 
     def go_comment(self) -> str:
         """The comment of its iptables rules."""
@@ -76,12 +77,12 @@ class Attachment:
 
     def go_nft_hash(self) -> str:
         """How the comment of its nftables rules begins."""
-        return go_network_hash(self.network) + "-" + _hex(f"{self.ifname}:{self.containerid}")[:16]
+        return go_network_hash(self.network) + "-" + digest(f"{self.ifname}:{self.containerid}")[:16]
 
 
 def go_network_hash(network: str) -> str:
     """How the comments of all nftables rules that the Go plugin made for a network begin."""
-    return _hex(network)[:16]
+    return digest(network)[:16]
 
 
 def parse_alias(alias: str) -> Attachment | None:

@@ -28,9 +28,7 @@ class Conf:
 
     __slots__ = ("raw", "fields", "cni_version", "name", "type", "ipam")
 
-    def __init__(
-        self, raw: bytes, fields: Fields, cni_version: str, name: str, type: str, ipam: Fields | None
-    ) -> None:
+    def __init__(self, raw: bytes, fields: Fields, cni_version: str, name: str, type: str, ipam: Fields | None) -> None:
         self.raw = raw
         self.fields = fields
         self.cni_version = cni_version
@@ -78,7 +76,9 @@ def read(raw: bytes) -> Conf:
     if not is_name(name):
         raise CniError(INVALID_NETWORK_CONFIG, "invalid characters found in network name", name)
     if len(name) > _MOST_NAME:
-        raise CniError(INVALID_NETWORK_CONFIG, "network name is too long", f"{len(name)} characters, {_MOST_NAME} are allowed")
+        raise CniError(
+            INVALID_NETWORK_CONFIG, "network name is too long", f"{len(name)} characters, {_MOST_NAME} are allowed"
+        )
     version = fields.text("cniVersion") or "0.1.0"
     return Conf(raw, fields, version, name, fields.text("type"), fields.object("ipam"))
 

@@ -62,9 +62,9 @@ def loads(raw: bytes) -> Any:
 
 def _scan(text: str) -> Any:
     # The C module under json: json itself costs 8 ms, as it loads re, enum and collections.
-    from _json import make_scanner  # type: ignore[import-not-found]
+    from _json import make_scanner
 
-    scan: Callable[[str, int], tuple[Any, int]] = make_scanner(_Scanning)
+    scan: Callable[[str, int], tuple[Any, int]] = make_scanner(_Scanning)  # type: ignore[arg-type]
     start = len(text) - len(text.lstrip(_SPACE))
     value, end = scan(text, start)
     if text[end:].strip(_SPACE):
@@ -82,7 +82,7 @@ def _judge(text: str) -> Any:
 
 
 def dumps(value: Any) -> bytes:
-    """UTF-8 JSON of dicts, lists, strings, integers, booleans and None, indented by 4 spaces as Go CNI plugins print."""
+    """UTF-8 JSON of dicts, lists, strings, integers, booleans and None, indented by 4 spaces as Go plugins print."""
     # A lone surrogate (from \\ud800 in the input) can not be UTF-8; its JSON escape can.
     return _written(value, "\n").encode("utf-8", "backslashreplace")
 

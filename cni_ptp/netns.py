@@ -14,7 +14,9 @@ from .errors import INVALID_NETNS, CniError, errno_name
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
 
 CLONE_NEWNET = 0x40000000
 NS_GET_NSTYPE = 0xB703
@@ -44,7 +46,7 @@ class Netns:
         os.close(self.fd)
         os.close(self.own)
 
-    def inside(self, visit: Callable[[], Any]) -> Any:
+    def inside(self, visit: Callable[[], T]) -> T:
         """What `visit` returns, called with this thread in the namespace; it is back in its own one afterwards.
 
         CniError 8 if the kernel does not let it in.
@@ -72,7 +74,9 @@ def open_netns(path: str, own_allowed: bool) -> Netns:
         if not own_allowed and os.path.samestat(os.fstat(fd), os.fstat(own)):
             os.close(own)
             raise CniError(
-                INVALID_NETNS, "plugin's netns and netns from CNI_NETNS should not be the same", f'CNI_NETNS is "{path}"'
+                INVALID_NETNS,
+                "plugin's netns and netns from CNI_NETNS should not be the same",
+                f'CNI_NETNS is "{path}"',
             )
     except BaseException:
         os.close(fd)
@@ -118,14 +122,14 @@ def _setns() -> Callable[[int, int], None]:
         # The C module alone: ctypes costs 4 ms more for types we do not use.
         from _ctypes import FUNCFLAG_CDECL, FUNCFLAG_USE_ERRNO, CFuncPtr, _SimpleCData, dlopen, dlsym, get_errno
 
-        class Int(_SimpleCData):  # type: ignore[misc,type-arg]
+        class Int(_SimpleCData):  # type: ignore[type-arg]
             _type_ = "i"
 
-        class Function(CFuncPtr):  # type: ignore[misc]
+        class Function(CFuncPtr):
             _flags_ = FUNCFLAG_CDECL | FUNCFLAG_USE_ERRNO
             _restype_ = Int
 
-        function: Any = Function(dlsym(dlopen(None, 0), "setns"))
+        function: Any = Function(dlsym(dlopen(None, 0), "setns"))  # type: ignore[arg-type]
     except (ImportError, AttributeError, OSError):
         from ctypes import CDLL, get_errno
 

@@ -210,7 +210,8 @@ class Array(Nest):
 
     def read(self, payload: bytes) -> Any:
         """The values in order."""
-        return [self.element.kind.read(inner) for number, inner, _ in attributes(payload) if number == self.element.number]
+        element = self.element
+        return [element.kind.read(inner) for number, inner, _ in attributes(payload) if number == element.number]
 
 
 BYTES = Kind()

@@ -50,9 +50,7 @@ def plan(ips: list[Address], routes: list[Route]) -> Plan:
             continue
         if gateway not in gateways:
             gateways.append(gateway)
-            to_gateways.append(
-                FibRoute(gateway, bits(gateway), None, ip.address, RT_TABLE_MAIN, _link_scope(gateway))
-            )
+            to_gateways.append(FibRoute(gateway, bits(gateway), None, ip.address, RT_TABLE_MAIN, _link_scope(gateway)))
         subnet = network_of(ip.address, ip.length)
         if ip.length < bits(subnet) and not any((r.dst, r.length) == (subnet, ip.length) for r in to_subnets):
             to_subnets.append(FibRoute(subnet, ip.length, gateway, ip.address))
@@ -110,7 +108,7 @@ def _container_route(route: Route, ips: list[Address], gateways: list[bytes]) ->
 
 
 def ends(host_name: str, ifname: str, mtu: int, mac: bytes | None, ips: list[Address]) -> tuple[End, End]:
-    """(host end, container end).  MACs follow the first IPv4 address and its gateway, so a reused address keeps its MAC.
+    """(host end, container end).  MACs follow the first IPv4 address and its gateway: a reused address keeps its MAC.
 
     mtu: bytes, 0 for the kernel's default.  mac: 6 bytes wished for the container's end, or None.
     """

@@ -306,7 +306,8 @@ def _render_100(result: Result, version: str) -> dict[str, Any]:
         document["ips"] = [_render_ip(ip) for ip in result.ips]
     if result.routes:
         document["routes"] = [render_route(r) for r in result.routes]
-    return _sorted(document)
+    ordered: dict[str, Any] = _sorted(document)
+    return ordered
 
 
 def _present(document: dict[str, Any], required: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ effect, so the handler only notes the signal; whoever waits or has just finished
 from __future__ import annotations
 
 # The C module under signal: signal itself costs 6 ms, as it loads enum.  Both have had these names since Python 3.
-from _signal import SIGHUP, SIGINT, SIGTERM, signal
+from _signal import SIGHUP, SIGINT, SIGTERM, signal  # type: ignore[import-not-found]
 
 from .errors import TRY_AGAIN_LATER, CniError
 

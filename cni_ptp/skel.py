@@ -19,8 +19,8 @@ _MOST_STDIN = 1 << 20
 
 def about(role: str) -> int:
     """The about text is on stderr; exit status 0."""
-    text = f"CNI {role} plugin cni-ptp {__version__}\nCNI protocol versions supported: {', '.join(versions.SUPPORTED)}\n"
-    os.write(2, text.encode())
+    supported = ", ".join(versions.SUPPORTED)
+    os.write(2, f"CNI {role} plugin cni-ptp {__version__}\nCNI protocol versions supported: {supported}\n".encode())
     return 0
 
 
@@ -127,7 +127,7 @@ def _guard_standard_descriptors() -> None:
 
 
 def _read_stdin() -> bytes:
-    parts = []
+    parts: list[bytes] = []
     size = 0
     try:
         while size <= _MOST_STDIN:

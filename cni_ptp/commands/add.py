@@ -204,6 +204,4 @@ def _merged(previous: Result | None, ours: Result) -> Result:
     for ip in ours.ips:
         ip.interface = len(previous.interfaces) + 1
     dns = ours.dns if ours.dns.given() else previous.dns
-    return Result(
-        previous.interfaces + ours.interfaces, previous.ips + ours.ips, previous.routes + ours.routes, dns
-    )
+    return Result(previous.interfaces + ours.interfaces, previous.ips + ours.ips, previous.routes + ours.routes, dns)

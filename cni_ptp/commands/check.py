@@ -58,7 +58,9 @@ def check(args: Args, conf: Conf) -> None:
             raise
         findings.words.append(str(e))
     if findings.words:
-        raise CniError(CHECK_FAILED, f"check {attachment}: {len(findings.words)} differences", "; ".join(findings.words))
+        raise CniError(
+            CHECK_FAILED, f"check {attachment}: {len(findings.words)} differences", "; ".join(findings.words)
+        )
 
 
 class Findings:
@@ -79,8 +81,8 @@ class Findings:
         """Everything but the lease is compared."""
         index = self._interface_index()
         if index < 0:
-            sandbox = self.netns.path
-            self.say(f"Sandbox in prevResult doesn't match configured netns: {sandbox}, interface {self.attachment.ifname}")
+            name = self.attachment.ifname
+            self.say(f"Sandbox in prevResult doesn't match configured netns: {self.netns.path}, interface {name}")
             return
         wanted = self.previous.interfaces[index]
         ips = [ip for ip in self.previous.ips if ip.interface in (None, index)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 
 from ..args import Args
-from ..attachment import ALIAS_PREFIX, Attachment
+from ..attachment import ALIAS_PREFIX
 from ..conf import Conf
 from ..errors import CniError, NetlinkError, to_cni
 from ..ipam.choose import choose

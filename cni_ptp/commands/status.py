@@ -45,7 +45,7 @@ def _missing_capabilities() -> list[str]:
 
 
 def _link_refusal() -> list[str]:
-    """Whether the kernel has veth.  Asked for a pair of one name it answers, before it makes anything, that it can not."""
+    """Whether the kernel has veth.  Asked for a pair whose peer goes nowhere, it refuses before it makes anything."""
     end = End("cni-ptp-probe", 0, None)
     with Socket(NETLINK_ROUTE) as sock:
         refused = sock.ask(new_veth(end, end, _NO_DESCRIPTOR))[0].error

@@ -139,9 +139,7 @@ def get_link_by_index(ifindex: int) -> Request:
 def dump_veths() -> Request:
     """All veth links of the namespace; the kernel filters by kind since Linux 4.6.  Like: ip link show type veth"""
     body = (
-        IFINFOMSG.pack(0, 0, 0, 0, 0)
-        + IFLA_LINKINFO([IFLA_INFO_KIND("veth")])
-        + IFLA_EXT_MASK(RTEXT_FILTER_SKIP_STATS)
+        IFINFOMSG.pack(0, 0, 0, 0, 0) + IFLA_LINKINFO([IFLA_INFO_KIND("veth")]) + IFLA_EXT_MASK(RTEXT_FILTER_SKIP_STATS)
     )
     return Request(RTM_GETLINK, NLM_F_DUMP, body, "list veth links", LINK)
 
