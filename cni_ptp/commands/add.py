@@ -8,13 +8,11 @@ from .. import signals, sysctl
 from ..args import Args
 from ..attachment import Attachment
 from ..conf import Conf, Ptp, mac_text, ptp
-from ..errors import KERNEL_REFUSED, CniError, NetlinkError, to_cni
-from ..ip import text_of
+from ..errors import KERNEL_REFUSED, CniError, to_cni
 from ..ipam.choose import choose
 from ..ipam.validate import validate
 from ..lock import Held
 from ..netlink.rt_link import Link, del_link, get_link, get_link_by_index, new_veth
-from ..netlink.rt_route import get_route, read_route
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..netns import Netns, open_netns
 from ..plan import Plan, container_requests, ends, host_requests, plan
@@ -166,26 +164,15 @@ def _enable_ipv6(ifname: str) -> None:
 
 def _finish_host_end(host: Socket, link: Link, attachment: Attachment, planned: Plan) -> None:
     answers = host.ask(*host_requests(planned, link.ifindex, link.name, attachment.alias()))
-    routes = planned.host_routes
-    for answer, route in zip(answers[-len(routes) :], routes):
-        if answer.error is not None and answer.error.errno == errno.EEXIST:
-            raise _route_taken(host, answer.error, route.dst)
-    for answer in answers:
-        if answer.error is not None:
+    first_route = len(answers) - len(planned.host_routes)
+    for i, answer in enumerate(answers):
+        if answer.error is None:
+            continue
+        if i < first_route or answer.error.errno != errno.EEXIST:
             raise answer.error
+        from ..host_route import claim
 
-
-def _route_taken(host: Socket, refusal: NetlinkError, dst: bytes) -> CniError:
-    """The error for an address that the host already routes elsewhere: it names the link."""
-    owner = "another link"
-    found = host.ask(get_route(dst))[0]
-    if found.error is None and found.messages:
-        link = host.ask(get_link_by_index(read_route(found.read()[0]).ifindex))[0]
-        if link.error is None:
-            there = Link(link.one())
-            owner = f"{there.name} ({there.alias})" if there.alias else there.name
-    details = f"{refusal.explanation()}; the host routes {text_of(dst)} to {owner}: detach that one first"
-    return CniError(KERNEL_REFUSED, refusal.about, details)
+        claim(host, answer.error, planned.host_routes[i - first_route], link)
 
 
 def _forward(planned: Plan) -> None:
