@@ -40,7 +40,7 @@ def add(args: Args, conf: Conf, reply: Callable[[dict[str, Any]], None]) -> None
     with open_netns(args.netns, args.netns_override) as netns, Held(attachment):
         undo = Undo()
         try:
-            result = _attach(attachment, settings, ipam, netns, undo)
+            result = _attach(attachment, settings, ipam, conf, netns, undo)
             signals.check()
             if not at_least(conf.cni_version, "1.1.0"):
                 for interface in result.interfaces:
@@ -53,13 +53,13 @@ def add(args: Args, conf: Conf, reply: Callable[[dict[str, Any]], None]) -> None
             raise failure from None
 
 
-def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, netns: Netns, undo: Undo) -> Result:
+def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns: Netns, undo: Undo) -> Result:
     with Socket(NETLINK_ROUTE) as host, netns.inside(_route_socket) as container:
         _refuse_if_there(host, container, attachment)
         signals.check()
         result = ipam.add()
         undo.add("release the addresses", ipam.delete)
-        validate(result)
+        validate(result, conf.ipam.text("type") if conf.ipam else "")
         signals.check()
         planned = plan(result.ips, result.routes)
         if settings.ip_masq:
