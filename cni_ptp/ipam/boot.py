@@ -1,0 +1,83 @@
+"""What a reboot did to leases: no network namespace outlives one, so a lease from before it is void.
+
+Source: proc_pid_stat(5) btime, proc(5) boot_id.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..netlink.sock import Socket
+
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
+# A device node that the kernel makes early at boot and nobody touches later.
+_MADE_AT_BOOT = "/dev/full"
+_SECOND = 1_000_000_000
+_MARGIN = 60 * _SECOND
+
+
+def boot_id() -> str:
+    """This boot's identity, 36 characters; "unknown" where there is none."""
+    try:
+        fd = os.open(_BOOT_ID, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return "unknown"
+    try:
+        text = os.read(fd, 64).decode("ascii", "replace").strip()
+    finally:
+        os.close(fd)
+    return text if text and "/" not in text and "\0" not in text else "unknown"
+
+
+def began_ns() -> int:
+    """A time (ns since 1970) before which nothing of this boot was made, whatever happened to the clock since.
+
+    btime moves with the clock: where it was set forward after the boot, files made before that look older than the
+    boot.  A file from the boot itself shows what the clock said then; the earlier of the two counts.  0 if unknown.
+    """
+    try:
+        with open("/proc/stat", encoding="ascii", errors="replace") as lines:
+            seconds = next((int(line.split()[1]) for line in lines if line.startswith("btime ")), 0)
+        witness = os.stat(_MADE_AT_BOOT).st_mtime_ns
+    except (OSError, ValueError, IndexError):
+        return 0
+    return max(min(seconds * _SECOND, witness) - _MARGIN, 0)
+
+
+class Use:
+    """Answers whether an address is in use on this host; it opens one netlink socket, when first asked."""
+
+    __slots__ = ("socket",)
+
+    def __init__(self) -> None:
+        self.socket: Socket | None = None
+
+    def of(self, address: bytes) -> bool:
+        """Whether the host has a route to just this address, as ptp makes, or has the address itself.
+
+        True also if the kernel does not say: what may be in use is not void.
+        """
+        # Only a lease from before the boot leads here: once a boot, if ever.
+        from ..errors import DecodeError, NetlinkError
+        from ..ip import bits
+        from ..netlink import sock
+        from ..netlink.rt_route import get_route, read_route
+
+        try:
+            if self.socket is None:
+                self.socket = sock.Socket(sock.NETLINK_ROUTE)
+            answer = self.socket.ask(get_route(address))[0]
+            if answer.error is not None:
+                return answer.error.errno not in (errno.ENETUNREACH, errno.EHOSTUNREACH)
+            return read_route(answer.one()).length == bits(address)
+        except (OSError, NetlinkError, DecodeError):
+            return True
+
+    def close(self) -> None:
+        """Give the socket back."""
+        if self.socket is not None:
+            self.socket.close()
+            self.socket = None

@@ -1,0 +1,59 @@
+"""Which IPAM a configuration asks for.  Each is loaded only when it is the one.
+
+Every one of them has the methods of Ipam; what it needs is validated when it is made, before any effect.
+"""
+
+from __future__ import annotations
+
+from .ranges import unusable
+from .settings import ipam_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from ..args import Args
+    from ..attachment import Attachment
+    from ..conf import Conf
+    from ..result import Result
+
+    class Ipam(Protocol):
+        """Where the addresses of one attachment come from."""
+
+        def add(self) -> Result:
+            """Addresses, routes and dns for the attachment; a failure leaves nothing allocated."""
+
+        def delete(self) -> None:
+            """Nothing is allocated to the attachment; twice is once."""
+
+        def check(self, prev: Result) -> None:
+            """Returns if what the result says is still allocated."""
+
+        def held(self) -> list[bytes]:
+            """Packed addresses that the attachment holds; [] if that is not known."""
+
+        def gc(self, valid: list[Attachment]) -> None:
+            """Nothing of this network is allocated to any but the valid attachments."""
+
+        def status(self) -> None:
+            """Returns if `add` can be expected to work."""
+
+
+def choose(conf: Conf, args: Args) -> Ipam:
+    """The IPAM of the configuration, ready for args.command.  CniError 4, 6 or 7; nothing has been done."""
+    ipam = ipam_of(conf)
+    kind = ipam.text("type")
+    if not kind:
+        raise unusable("no plugin name provided", "ipam.type is missing")
+    if conf.fields.flag("embeddedIPAM", True):
+        if kind == "host-local":
+            from .host_local import HostLocal
+
+            return HostLocal(conf, args)
+        if kind == "static":
+            from .static import Static
+
+            return Static(conf, args)
+    from .delegate import Delegate
+
+    return Delegate(conf, args, kind)

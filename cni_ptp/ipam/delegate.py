@@ -1,0 +1,178 @@
+"""Another plugin's binary as the IPAM: found in CNI_PATH, given our own input, its words passed on whole.
+
+Source: pkg/invoke of containernetworking/cni, whose texts the errors keep; CNI SPEC.md "Plugin delegation".
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from stat import S_ISREG, S_IWGRP, S_IWOTH
+
+from .. import jsonio
+from ..attachment import Attachment
+from ..errors import DELEGATE_FAILED, INVALID_ENVIRONMENT_VARIABLES, CniError, errno_name
+from ..jsonio import Fields
+from ..result import Result, parse
+from ..spawn import Finished, Overrun, run
+from ..versions import at_least
+from .ranges import unusable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..args import Args
+    from ..conf import Conf
+
+_OURS = ("ptp",)
+_OUR_IPAM_ROLES = ("host-local", "static")
+_MOST_WORDS = 2000  # characters of a child's diagnostics that go into an error
+
+
+class Delegate:
+    """The IPAM plugin of the configuration, for one call.  path: its file."""
+
+    __slots__ = ("conf", "kind", "path")
+
+    def __init__(self, conf: Conf, args: Args, kind: str) -> None:
+        """The file is found and may be run.  CniError 7, or 4 without a CNI_PATH."""
+        self.conf = conf
+        self.kind = kind
+        self.path = find(kind, args.path, conf.type)
+
+    def add(self) -> Result:
+        """What the plugin allocated.  If it fails, or answers what can not be read, it is told to release."""
+        try:
+            out = self._call("ADD")
+            try:
+                result = parse(Fields(jsonio.loads(out), ""), self.conf.cni_version)
+            except ValueError as e:
+                raise CniError(DELEGATE_FAILED, f"read the result of IPAM plugin {self.kind}", str(e)) from None
+        except CniError as e:
+            # SPEC "Plugin delegation": a failed ADD is followed by a DEL, for something may be allocated.
+            try:
+                self._call("DEL")
+            except CniError as second:
+                e.add(f"could not release what IPAM plugin {self.kind} may have allocated: {second}")
+            raise
+        for ip in result.ips:
+            ip.interface = None  # it knows of no interfaces
+        return result
+
+    def delete(self) -> None:
+        """The plugin released what it had given."""
+        self._call("DEL")
+
+    def held(self) -> list[bytes]:
+        """[]: only the plugin knows."""
+        return []
+
+    def check(self, prev: Result) -> None:
+        """The plugin says that all is well; it has the result with our input."""
+        self._call("CHECK")
+
+    def gc(self, valid: list[Attachment]) -> None:
+        """The plugin kept only what is valid; it has the list with our input."""
+        self._call("GC")
+
+    def status(self) -> None:
+        """The plugin can serve ADD, or its configuration's version does not let us ask."""
+        if at_least(self.conf.cni_version, "1.1.0"):
+            self._call("STATUS")
+
+    def _call(self, command: str) -> bytes:
+        """What the plugin printed.  CniError: its own error, or 102."""
+        about = f"run IPAM plugin {self.kind} for {command}"
+        try:
+            finished = run(self.path, [self.path], {**os.environ, "CNI_COMMAND": command}, self.conf.raw)
+        except Overrun as e:
+            raise CniError(DELEGATE_FAILED, about, str(e)) from None
+        except OSError as e:
+            raise CniError(DELEGATE_FAILED, about, f"{errno_name(e.errno or 0)}: {e.strerror}: {self.path}") from None
+        if finished.status != 0:
+            raise _failure(about, finished)
+        if finished.err:
+            _forward(finished.err)
+        return finished.out
+
+
+def find(kind: str, path: str, ourselves: str) -> str:
+    """The file of a plugin: the first regular file of that name in CNI_PATH.
+
+    ourselves: our own type, never to be called by us.  CniError 7 if there is none or it must not be run, 4 if CNI_PATH
+    is missing.  Source: FindInPath in pkg/invoke/find.go; CVE-2021-20206.
+    """
+    if "/" in kind or "\0" in kind or kind in (".", ".."):
+        raise unusable(f"invalid plugin name: {kind}")
+    if kind in _OURS or kind == ourselves:
+        raise unusable(f"invalid plugin name: {kind}", "a plugin can not be its own IPAM plugin")
+    if not path:
+        raise CniError(
+            INVALID_ENVIRONMENT_VARIABLES,
+            "required env variables [CNI_PATH] missing",
+            f"IPAM plugin {kind} is to be found there",
+        )
+    directories = [d for d in path.split(":") if d]  # an empty one would be the current directory
+    for directory in directories:
+        candidate = f"{directory}/{kind}"
+        try:
+            status = os.stat(candidate)
+        except (OSError, ValueError):
+            continue
+        if S_ISREG(status.st_mode):
+            _may_run(candidate, kind, status)
+            return candidate
+    raise unusable(f'failed to find plugin "{kind}" in path [{" ".join(directories)}]')
+
+
+def _may_run(path: str, kind: str, status: os.stat_result) -> None:
+    if status.st_mode & (S_IWGRP | S_IWOTH):
+        raise unusable(f"refuse to run IPAM plugin {kind}", f"{path} can be written by others than its owner")
+    if not os.access(path, os.X_OK):
+        raise unusable(f"refuse to run IPAM plugin {kind}", f"{path} is not executable")
+    try:
+        own = os.stat(sys.argv[0])
+    except (OSError, ValueError):
+        return
+    if (own.st_dev, own.st_ino) == (status.st_dev, status.st_ino) and kind not in _OUR_IPAM_ROLES:
+        raise unusable(f"refuse to run IPAM plugin {kind}", f"{path} is this very plugin")
+
+
+def _failure(about: str, finished: Finished) -> CniError:
+    """The error of a child that failed: its own words whole, if they are a CNI error."""
+    if not finished.out.strip():
+        words = _words(finished.err)
+        said = f'"{words}"' if words else "with no error message"
+        return CniError(
+            DELEGATE_FAILED,
+            f"netplugin failed: {said}" if words else f"netplugin failed {said}",
+            f"{about}: {_ending(finished.status)}",
+        )
+    try:
+        fields = Fields(jsonio.loads(finished.out), "")
+        code, msg, details = fields.number("code") or 0, fields.text("msg"), fields.text("details")
+    except (ValueError, CniError) as e:
+        return CniError(
+            DELEGATE_FAILED,
+            f'netplugin failed but error parsing its diagnostic message "{_words(finished.out)}": {e}',
+            f"{about}: {_ending(finished.status)}",
+        )
+    return CniError(code, msg, details, document={"code": code, "msg": msg})
+
+
+def _ending(status: int) -> str:
+    return f"exit status {status}" if status >= 0 else f"killed by signal {-status}"
+
+
+def _words(said: bytes) -> str:
+    """A child's words, short and without control characters: they end up in logs."""
+    text = said.decode("utf-8", "replace").strip()
+    clean = "".join([c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text])
+    return clean if len(clean) <= _MOST_WORDS else clean[:_MOST_WORDS] + "..."
+
+
+def _forward(said: bytes) -> None:
+    """Hand on what a successful child wrote on stderr.  There may be no stderr."""
+    try:
+        os.write(2, said)
+    except OSError:
+        pass  # words for people: no reason to fail a call that succeeded

@@ -1,0 +1,349 @@
+"""The lease files of one network, locked: Go host-local's directory, format and lock, so that both can be used at once.
+
+DATA_DIR/NETWORK/
+    10.1.2.3              "CONTAINER\\r\\nIFNAME"; one that holds only "CONTAINER" is from before CNI knew of ifnames
+    last_reserved_ip.N    the address that range set N gave last
+    lock                  flock(2), held by every call
+A lease is written aside and linked to its name: it appears with its content or not at all, whenever we die.  There is
+no fsync: after a power failure the machine boots, which voids every lease (docs/decisions/0004).
+Source: plugins/ipam/host-local/backend/disk of containernetworking/plugins; open(2) O_TMPFILE, link(2).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from fcntl import LOCK_EX, LOCK_NB, flock
+from stat import S_ISREG
+from time import monotonic, sleep
+
+from .. import signals
+from ..args import is_name
+from ..errors import STATE_FAILED, TRY_AGAIN_LATER, CniError, errno_name
+from ..ip import parse_ip, text_of
+from . import boot
+from .index import HOME, Index
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LAST_RESERVED = "last_reserved_ip"
+_LOCK = "lock"
+_WAIT_S = 30.0
+_MOST_CONTENT = 4096
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO in a lease's place must not keep us
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class Lease:
+    """What a lease file says.  owner: its content, trimmed, or None if that names no owner.  made: ns since 1970."""
+
+    __slots__ = ("name", "owner", "torn", "made")
+
+    def __init__(self, name: str, content: bytes | None, made: int) -> None:
+        """content: None for what is no regular file."""
+        text = (content or b"").decode("utf-8", "surrogateescape").strip()
+        self.name = name
+        self.owner = text if _is_owner(text) else None
+        # Go was killed, or the disk full, between its making the file and its writing.
+        self.torn = content is not None and (not text or "\0" in text)
+        self.made = made
+
+    def address(self) -> bytes | None:
+        """The packed address that the file's name is, if it is one as we and Go would write it."""
+        try:
+            address = parse_ip(self.name)
+        except ValueError:
+            return None
+        return address if text_of(address) == self.name else None
+
+
+def owner_of(containerid: str, ifname: str) -> str:
+    """What the lease of an attachment says."""
+    return f"{containerid.strip()}\r\n{ifname}"
+
+
+def _is_owner(text: str) -> bool:
+    containerid, _, ifname = text.partition("\r\n")
+    return is_name(containerid) and not any(c in "/:\0" or c.isspace() for c in ifname)
+
+
+class Leases:
+    """The directory, open and locked until the end of the with block.
+
+    changed: whether a lease file came or went since the index was last current.
+    """
+
+    __slots__ = ("path", "fd", "lock_fd", "index", "changed", "wait_s")
+
+    def __init__(self, data_dir: str, network: str, wait_s: float = _WAIT_S) -> None:
+        self.path = f"{data_dir}/{network}"
+        self.fd = self.lock_fd = -1
+        self.index = Index(-1, -1)
+        self.changed = False
+        self.wait_s = wait_s
+
+    def open(self, create: bool) -> bool:
+        """The directory is open and locked, its index current.  False if there is none and none is to be made.
+
+        CniError 104 if the state can not be had, 11 if another call holds the lock for 30 s.
+        """
+        try:
+            try:
+                self.fd = os.open(self.path, _DIRECTORY | os.O_NOFOLLOW)
+            except FileNotFoundError:
+                if not create:
+                    return False
+                os.makedirs(self.path, 0o755, exist_ok=True)
+                self.fd = os.open(self.path, _DIRECTORY | os.O_NOFOLLOW)
+            self.lock_fd = self._locked()
+            self._open_index()
+        except OSError as e:
+            self.close()
+            raise self.failed("open", e) from None
+        except BaseException:
+            self.close()
+            raise
+        return True
+
+    def __enter__(self) -> Leases:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Everything is given back, the lock last."""
+        self.index.close()
+        for fd in (self.fd, self.lock_fd):
+            if fd >= 0:
+                os.close(fd)
+        self.fd = self.lock_fd = -1
+
+    def failed(self, about: str, e: OSError) -> CniError:
+        """The error for a system call on the leases that failed."""
+        name = errno_name(e.errno or 0)
+        return CniError(STATE_FAILED, f"{about} the leases in {self.path}", f"{name}: {e.strerror}: {e.filename}")
+
+    def _locked(self) -> int:
+        fd = os.open(_LOCK, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600, dir_fd=self.fd)
+        deadline, pause = monotonic() + self.wait_s, 0.0005
+        try:
+            while True:
+                try:
+                    flock(fd, LOCK_EX | LOCK_NB)
+                    return fd
+                except BlockingIOError:
+                    pass
+                if monotonic() > deadline:
+                    raise CniError(TRY_AGAIN_LATER, f"wait for the lock {self.path}/{_LOCK}", "another call holds it")
+                signals.check()
+                sleep(pause)
+                pause = min(2 * pause, 0.005)
+        except BaseException:
+            os.close(fd)
+            raise
+
+    # --- the index ---
+
+    def _open_index(self) -> None:
+        data_dir, _, network = self.path.rpartition("/")
+        home, prefix = f"{data_dir}/{HOME}", network + "@"
+        name = prefix + boot.boot_id()
+        fd = -1
+        try:
+            fd = os.open(f"{home}/{name}", _DIRECTORY | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            try:
+                fd = _new_index(home, name, prefix)
+            except OSError:
+                pass  # full or read-only: no index then
+        except OSError:
+            pass
+        self.index = Index(fd, self.fd)
+        if not self.index.is_current():
+            self.rebuild()
+
+    def rebuild(self, keep: Callable[[Lease], bool] | None = None) -> None:
+        """The index knows what the files say; torn, void and unwanted leases are gone.
+
+        keep: False for a lease that is not wanted any more.
+        """
+        use, kept = boot.Use(), []
+        began = boot.began_ns()
+        try:
+            for lease in self.read_all():
+                if self._is_void(lease, began, use) or not (keep is None or keep(lease)):
+                    self._unlink(lease.name)
+                else:
+                    kept.append((lease.name, lease.owner, lease.address()))
+        finally:
+            use.close()
+        self.index.rebuild(kept)
+        self.index.seal()
+        self.changed = False
+
+    def _is_void(self, lease: Lease, began: int, use: boot.Use) -> bool:
+        address = lease.address()
+        if address is None or not (lease.torn or (lease.owner is not None and 0 < lease.made < began)):
+            return False
+        return not use.of(address)
+
+    def seal(self) -> None:
+        """The index is current again, if a lease came or went."""
+        if self.changed:
+            self.index.seal()
+            self.changed = False
+
+    # --- the files ---
+
+    def read_all(self) -> Iterator[Lease]:
+        """Every lease, and whatever else has the name of an address."""
+        for name in os.listdir(self.fd):
+            if name != _LOCK and name.partition(".")[0] != LAST_RESERVED:
+                lease = self.read(name)
+                if lease is not None:
+                    yield lease
+
+    def read(self, name: str) -> Lease | None:
+        """The lease in a file; None if there is no file."""
+        try:
+            fd = os.open(name, _READ, dir_fd=self.fd)
+        except FileNotFoundError:
+            return None
+        except OSError as e:
+            if e.errno in (errno.ELOOP, errno.ENXIO):  # a symbolic link, a socket: taken, but nobody's
+                return Lease(name, None, 0)
+            raise
+        try:
+            status = os.fstat(fd)
+            content = os.read(fd, _MOST_CONTENT) if S_ISREG(status.st_mode) else None
+            return Lease(name, content, status.st_mtime_ns)
+        finally:
+            os.close(fd)
+
+    def held_by(self, owner: str) -> list[Lease]:
+        """The leases whose content is `owner`, in the order of their names."""
+        for _ in range(2):
+            names = sorted(self.index.names_of(owner))
+            leases = [lease for lease in map(self.read, names) if lease is not None and lease.owner == owner]
+            if len(leases) == len(names):
+                return leases
+            self.rebuild()  # somebody wrote into a lease without the directory noticing
+        return leases
+
+    def reserve(self, name: str, owner: str, range_set: int) -> bool:
+        """The file is there and says `owner`; False if it was there before.  OSError leaves nothing behind."""
+        self.changed = True
+        if not self._create(name, owner.encode("utf-8", "surrogateescape")):
+            return False
+        try:
+            self._write_last(range_set, name)
+        except BaseException:
+            self._unlink(name)
+            raise
+        return True
+
+    def _create(self, name: str, content: bytes) -> bool:
+        fd = self._aside(content)
+        try:
+            # open(2): the way to name an O_TMPFILE without CAP_DAC_READ_SEARCH
+            os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=self.fd, follow_symlinks=True)
+        except FileExistsError:
+            return False
+        finally:
+            os.close(fd)
+        return True
+
+    def _aside(self, content: bytes) -> int:
+        """A descriptor of a nameless file with the content; it is gone with the descriptor, unless it gets a name."""
+        fd = os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=self.fd)
+        try:
+            if os.write(fd, content) != len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+    def probe(self) -> None:
+        """OSError if a lease could not be written; nothing is left of the try."""
+        os.close(self._aside(b"probe"))
+
+    def _unlink(self, name: str) -> None:
+        self.changed = True
+        try:
+            os.unlink(name, dir_fd=self.fd)
+        except FileNotFoundError:
+            pass
+        except IsADirectoryError:
+            pass  # somebody's own; never a lease
+
+    def take_back(self, names: list[str]) -> None:
+        """Leases that this call made and told nobody about are gone."""
+        for name in names:
+            self._unlink(name)
+        self.seal()
+
+    def note(self, owner: str, names: list[str]) -> None:
+        """The index knows what this call reserved."""
+        try:
+            self.index.hold(owner, names, [parse_ip(name) for name in names])
+            self.seal()
+        except OSError:
+            pass  # it is only a hint: the next call rebuilds it
+
+    def release(self, owner: str) -> bool:
+        """No lease says `owner` any more; whether any did."""
+        leases = self.held_by(owner)
+        for lease in leases:
+            self._unlink(lease.name)
+        if leases:
+            try:
+                self.index.release(owner, [a for a in [lease.address() for lease in leases] if a is not None])
+                self.seal()
+            except OSError:
+                pass
+        return bool(leases)
+
+    def last_reserved(self, range_set: int) -> bytes | None:
+        """The address that the range set gave last; None if that is not known."""
+        try:
+            fd = os.open(f"{LAST_RESERVED}.{range_set}", _READ, dir_fd=self.fd)
+        except OSError:
+            return None  # as Go: the round robin begins anew
+        try:
+            return parse_ip(os.read(fd, 64).decode("ascii"))
+        except (OSError, ValueError):
+            return None
+        finally:
+            os.close(fd)
+
+    def _write_last(self, range_set: int, name: str) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        fd = os.open(f"{LAST_RESERVED}.{range_set}", flags, 0o600, dir_fd=self.fd)
+        try:
+            os.write(fd, name.encode())
+        finally:
+            os.close(fd)
+
+
+def _new_index(home: str, name: str, prefix: str) -> int:
+    """The index directory of this boot, new; those of earlier boots are gone."""
+    os.makedirs(home, 0o700, exist_ok=True)
+    for old in os.listdir(home):
+        if old.startswith(prefix):
+            _remove(f"{home}/{old}")
+    os.mkdir(f"{home}/{name}", 0o700)
+    return os.open(f"{home}/{name}", _DIRECTORY | os.O_NOFOLLOW)
+
+
+def _remove(path: str) -> None:
+    fd = os.open(path, _DIRECTORY | os.O_NOFOLLOW)
+    try:
+        for name in os.listdir(fd):
+            os.unlink(name, dir_fd=fd)
+    finally:
+        os.close(fd)
+    os.rmdir(path)

@@ -1,0 +1,218 @@
+"""Ranges of addresses to allocate from, and in which order.  Pure.
+
+A set of ranges gives one address; its order is Go host-local's round robin.  The texts of errors are Go's too.
+Source: plugins/ipam/host-local/backend/allocator/{range,range_set,allocator}.go of containernetworking/plugins.
+"""
+
+from __future__ import annotations
+
+from ..errors import INVALID_NETWORK_CONFIG, CniError
+from ..ip import cidr_text, parse_cidr, parse_ip, text_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from ..jsonio import Fields
+
+    T = TypeVar("T")
+
+
+class Range:
+    """The addresses of one subnet from start to end, both included.
+
+    size: bytes of an address, 4 or 16.  start, end: addresses as integers.  gateway: packed; never allocated.
+    """
+
+    __slots__ = ("size", "network", "length", "start", "end", "gateway")
+
+    def __init__(self, network: bytes, length: int, start: int, end: int, gateway: bytes) -> None:
+        self.size = len(network)
+        self.network = network
+        self.length = length
+        self.start = start
+        self.end = end
+        self.gateway = gateway
+
+    def __str__(self) -> str:
+        return f"{text_of(packed(self.start, self.size))}-{text_of(packed(self.end, self.size))}"
+
+    def contains(self, address: bytes) -> bool:
+        """Whether the address is of this family and from start to end."""
+        return len(address) == self.size and self.start <= number(address) <= self.end
+
+    def overlaps(self, other: Range) -> bool:
+        """Whether the two share an address."""
+        return self.size == other.size and self.start <= other.end and other.start <= self.end
+
+    def spans(self, first: int, last: int) -> list[tuple[int, int]]:
+        """The addresses first..last of this range without its gateway, as inclusive pairs."""
+        gateway = number(self.gateway)
+        if not first <= gateway <= last:
+            return [(first, last)]
+        return [(a, b) for a, b in ((first, gateway - 1), (gateway + 1, last)) if a <= b]
+
+
+class RangeSet:
+    """A pool: ranges of one family that do not overlap.  It gives an attachment one address."""
+
+    __slots__ = ("ranges", "size")
+
+    def __init__(self, ranges: list[Range]) -> None:
+        self.ranges = ranges
+        self.size = ranges[0].size
+
+    def __str__(self) -> str:
+        return ",".join([str(r) for r in self.ranges])
+
+    def range_for(self, address: bytes) -> Range | None:
+        """The range that contains the address."""
+        return next((r for r in self.ranges if r.contains(address)), None)
+
+    def overlaps(self, other: RangeSet) -> bool:
+        """Whether the two share an address."""
+        return any(mine.overlaps(theirs) for mine in self.ranges for theirs in other.ranges)
+
+    def order(self, last: bytes | None) -> list[tuple[int, int]]:
+        """Every address to be tried, in order, as inclusive pairs: from the one after `last` once around.
+
+        last: what was handed out last, or None; from the first range's start if it is in no range of the set.
+        """
+        at = None if last is None else self.range_for(last)
+        if at is None or last is None:
+            return [span for r in self.ranges for span in r.spans(r.start, r.end)]
+        i, after = self.ranges.index(at), number(last)
+        spans = at.spans(after + 1, at.end) if after < at.end else []
+        for r in self.ranges[i + 1 :] + self.ranges[:i]:
+            spans += r.spans(r.start, r.end)
+        return spans + at.spans(at.start, after)
+
+
+def number(address: bytes) -> int:
+    """A packed address as an integer."""
+    return int.from_bytes(address, "big")
+
+
+def packed(address: int, size: int) -> bytes:
+    """An integer as a packed address of `size` bytes."""
+    return address.to_bytes(size, "big")
+
+
+# --- reading the configuration ---------------------------------------------------------------------------------------
+
+
+class Wanted:
+    """One range as configured, each text already an address, nothing else judged.  subnet: as written, for messages."""
+
+    __slots__ = ("subnet", "start", "end", "gateway")
+
+    def __init__(self, fields: Fields) -> None:
+        """CniError 7 for a text that is no address or no subnet, in Go's words."""
+        self.subnet = fields.text("subnet") if fields.has("subnet") else None
+        if self.subnet is not None:
+            parsed(parse_cidr, self.subnet)
+        self.start = _address(fields, "rangeStart")
+        self.end = _address(fields, "rangeEnd")
+        self.gateway = _address(fields, "gateway")
+
+
+def _address(fields: Fields, key: str) -> bytes | None:
+    text = fields.text(key)
+    return parsed(parse_ip, text) if text else None
+
+
+def parsed(parse: Callable[[str], T], text: str) -> T:
+    """What `parse` makes of `text`; its ValueError as CniError 7."""
+    try:
+        return parse(text)
+    except ValueError as e:
+        raise unusable(str(e)) from None
+
+
+def unusable(msg: str, details: str = "") -> CniError:
+    """The error for a configured value that can not be used."""
+    return CniError(INVALID_NETWORK_CONFIG, msg, details)
+
+
+def canonical_set(wanted: list[Wanted]) -> RangeSet:
+    """The set with all defaults filled in.  CniError 7 in Go's words, without its "invalid range set N: "."""
+    if not wanted:
+        raise unusable("empty range set")
+    ranges: list[Range] = []
+    for one in wanted:
+        ranges.append(canonical(one))
+        if ranges[-1].size != ranges[0].size:
+            raise unusable("mixed address families")
+    for i, first in enumerate(ranges):
+        for second in ranges[i + 1 :]:
+            if first.overlaps(second):
+                raise unusable(f"subnets {first} and {second} overlap")
+    return RangeSet(ranges)
+
+
+def canonical(wanted: Wanted) -> Range:
+    """The range with its defaults: the gateway is the subnet's second address, the rest of it is the range.
+
+    A subnet of two addresses (/31, /127; RFC 3021, RFC 6164) has no network and no broadcast address, one of a single
+    address (/32, /128) has no room for its gateway, which then must be given.
+    """
+    if wanted.subnet is None:
+        raise unusable("IP <nil> not v4 nor v6", "a range needs a subnet")
+    network, length = parse_cidr(wanted.subnet)
+    if ":" in wanted.subnet and len(network) == 4:
+        raise unusable("IPNet IP and Mask version mismatch")
+    host_bits = 8 * len(network) - length
+    base = number(network)
+    if base >> host_bits << host_bits != base:
+        network_text = text_of(packed(base >> host_bits << host_bits, len(network)))
+        raise unusable(
+            f"Network has host bits set. For a subnet mask of length {length} the network address is {network_text}"
+        )
+    default_start, default_end = _defaults(base, host_bits, len(network))
+    start, end = _bounds(wanted, network, length, default_start, default_end)
+    return Range(network, length, start, end, _gateway(wanted, network, length))
+
+
+def _defaults(base: int, host_bits: int, size: int) -> tuple[int, int]:
+    last = base + (1 << host_bits) - 1
+    if host_bits < 2:
+        return base, last
+    return base + 1, last - 1 if size == 4 else last  # IPv6 has no broadcast address
+
+
+def _bounds(wanted: Wanted, network: bytes, length: int, default_start: int, default_end: int) -> tuple[int, int]:
+    base, host_bits = number(network), 8 * len(network) - length
+    top = base + (1 << host_bits) - 1
+    subnet = cidr_text(network, length)
+
+    def inside(address: bytes, low: int, high: int) -> bool:
+        return len(address) == len(network) and max(low, base) <= number(address) <= min(high, top)
+
+    start, end = default_start, default_end
+    if wanted.start is not None:
+        # As Go: an end before the start is reported on the start.
+        limit = number(wanted.end) if wanted.end is not None and len(wanted.end) == len(network) else top
+        if not inside(wanted.start, base, limit):
+            raise unusable(f"RangeStart {text_of(wanted.start)} not in network {subnet}")
+        start = number(wanted.start)
+    if wanted.end is not None:
+        if not inside(wanted.end, start, top):
+            raise unusable(f"RangeEnd {text_of(wanted.end)} not in network {subnet}")
+        end = number(wanted.end)
+    if start > end:  # only the broadcast address is left; Go would walk on through all of IPv4
+        raise unusable(
+            f"RangeStart {text_of(packed(start, len(network)))} not in network {subnet}", "nothing follows it"
+        )
+    return start, end
+
+
+def _gateway(wanted: Wanted, network: bytes, length: int) -> bytes:
+    subnet = cidr_text(network, length)
+    if wanted.gateway is not None:
+        if len(wanted.gateway) != len(network):
+            raise unusable(f"gateway {text_of(wanted.gateway)} is not of the family of {subnet}")
+        return wanted.gateway
+    if length == 8 * len(network):
+        raise unusable(f"Network {subnet} too small to allocate from", "its only address needs a gateway: set one")
+    return packed(number(network) + 1, len(network))

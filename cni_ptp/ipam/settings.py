@@ -1,0 +1,148 @@
+"""The configuration of host-local, validated.  Pure.
+
+Source: plugins/ipam/host-local/backend/allocator/config.go of containernetworking/plugins, whose texts the errors keep.
+"""
+
+from __future__ import annotations
+
+from ..args import known_cni_args
+from ..errors import DECODING_FAILURE, INVALID_ENVIRONMENT_VARIABLES, INVALID_NETWORK_CONFIG, CniError
+from ..ip import parse_cidr, parse_ip
+from ..result import parse_route
+from ..versions import at_least
+from .ranges import RangeSet, Wanted, canonical_set, unusable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..args import Args
+    from ..conf import Conf
+    from ..jsonio import Fields
+    from ..result import Route
+
+DATA_DIR = "/var/lib/cni/networks"
+_MOST_RANGES = 1000  # they are compared pair by pair
+
+
+class Settings:
+    """What host-local is to do.
+
+    sets: each gives one address.  requested: packed addresses wished for, in order.  resolv_conf: a path or "".
+    """
+
+    __slots__ = ("data_dir", "sets", "requested", "routes", "resolv_conf")
+
+    def __init__(
+        self, data_dir: str, sets: list[RangeSet], requested: list[bytes], routes: list[Route], resolv_conf: str
+    ) -> None:
+        self.data_dir = data_dir
+        self.sets = sets
+        self.requested = requested
+        self.routes = routes
+        self.resolv_conf = resolv_conf
+
+
+def ipam_of(conf: Conf) -> Fields:
+    """The ipam object.  CniError 7 if there is none."""
+    if conf.ipam is None:
+        raise unusable("IPAM config missing 'ipam' key")
+    return conf.ipam
+
+
+def data_dir(conf: Conf) -> str:
+    """Where the leases of all networks are.  CniError 6 or 7 as for the rest of the configuration."""
+    path = ipam_of(conf).text("dataDir") or DATA_DIR
+    if "\0" in path:
+        raise unusable("ipam.dataDir contains a NUL character")
+    return path
+
+
+def read(conf: Conf, args: Args) -> Settings:
+    """All of the configuration.  CniError 4, 6 or 7 before anything is done."""
+    ipam = ipam_of(conf)
+    path = data_dir(conf)
+    resolv_conf = ipam.text("resolvConf")
+    if "\0" in resolv_conf:
+        raise unusable("ipam.resolvConf contains a NUL character")
+    routes = routes_of(ipam)
+    requested = _requested(conf, args)
+    return Settings(path, _sets(conf, ipam), requested, routes, resolv_conf)
+
+
+def routes_of(ipam: Fields) -> list[Route]:
+    """ipam.routes.  CniError 6 for a wrong type, 7 for a text that is no subnet or no address."""
+    routes = []
+    for fields in ipam.objects("routes"):
+        try:
+            routes.append(parse_route(fields))
+        except CniError as e:
+            if e.code == DECODING_FAILURE and e.msg == "could not parse result":  # its words for a bad text
+                raise unusable(f"invalid route in {fields.path}", e.details) from None
+            raise
+    return routes
+
+
+def _sets(conf: Conf, ipam: Fields) -> list[RangeSet]:
+    wanted = _wanted_sets(conf.runtime_config(), "ipRanges")
+    inline = Wanted(ipam)
+    if inline.subnet is not None:
+        wanted.append([inline])
+    wanted += _wanted_sets(ipam, "ranges")
+    if not wanted:
+        raise unusable("no IP ranges specified")
+    if sum([len(ranges) for ranges in wanted]) > _MOST_RANGES:
+        raise unusable("too many IP ranges specified", f"{_MOST_RANGES} are allowed")
+    sets = []
+    for i, ranges in enumerate(wanted):
+        try:
+            sets.append(canonical_set(ranges))
+        except CniError as e:
+            raise CniError(e.code, f"invalid range set {i}: {e.msg}", e.details) from None
+    one_per_family(conf.cni_version, [s.size for s in sets])
+    for i, first in enumerate(sets):
+        for j in range(i + 1, len(sets)):
+            if first.overlaps(sets[j]):
+                raise unusable(f"range set {i} overlaps with {j}")
+    return sets
+
+
+def _wanted_sets(fields: Fields, key: str) -> list[list[Wanted]]:
+    from ..jsonio import Fields, wrong_type
+
+    sets = []
+    for i, item in enumerate(fields.items(key) or []):
+        path = f"{fields.name(key)}[{i}]"
+        if item is not None and not isinstance(item, list):
+            raise wrong_type(path, "a list", item)
+        sets.append([Wanted(Fields({} if r is None else r, f"{path}[{j}]")) for j, r in enumerate(item or [])])
+    return sets
+
+
+def one_per_family(version: str, sizes: list[int]) -> None:
+    """CniError 7 if results of the version can not express addresses of these sizes (bytes)."""
+    if max(sizes.count(4), sizes.count(16)) > 1 and not at_least(version, "0.3.0"):
+        raise unusable(f"CNI version {version} does not support more than 1 address per family")
+
+
+def _requested(conf: Conf, args: Args) -> list[bytes]:
+    addresses = []
+    text = known_cni_args(args.args, ("IP",)).get("IP", "")
+    if text:
+        try:
+            addresses.append(_address(text))
+        except CniError as e:
+            raise CniError(
+                INVALID_ENVIRONMENT_VARIABLES, f'ARGS: error parsing value of pair "IP={text}": {e.msg}'
+            ) from None
+    texts = (conf.cni_conf_args().texts("ips") or []) + (conf.runtime_config().texts("ips") or [])
+    addresses += [_address(text) for text in texts]
+    return list(dict.fromkeys(addresses))
+
+
+def _address(text: str) -> bytes:
+    """The address of "IP" or "IP/LENGTH"; the length is of no use here."""
+    if not text:
+        raise CniError(INVALID_NETWORK_CONFIG, "cannot understand ip: IP <nil> not v4 nor v6")
+    try:
+        return parse_cidr(text)[0] if "/" in text else parse_ip(text)
+    except ValueError:
+        raise unusable(f"invalid IP address {text}") from None

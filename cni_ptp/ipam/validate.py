@@ -1,0 +1,47 @@
+"""What any IPAM must have given before anything is created with it.  Pure."""
+
+from __future__ import annotations
+
+from ..errors import INVALID_NETWORK_CONFIG, CniError
+from ..ip import is_usable_by_a_container, text_of, version_of
+from ..result import Address, Result
+
+
+def validate(result: Result, ipam: str) -> None:
+    """Returns if an interface can have the result's addresses.  CniError 7 that says what to configure.
+
+    ipam: the type of the plugin the result is from.
+    """
+    if not result.ips:
+        raise CniError(INVALID_NETWORK_CONFIG, "IPAM plugin returned missing IP config", _hint(ipam, "addresses"))
+    addresses = [ip.address for ip in result.ips]
+    for ip in result.ips:
+        if not is_usable_by_a_container(ip.address):
+            raise _bad(ip, ipam, "is no address that a container can have")
+        if addresses.count(ip.address) > 1:
+            raise _bad(ip, ipam, "is there twice")
+        _validate_gateway(ip, addresses, ipam)
+
+
+def _validate_gateway(ip: Address, addresses: list[bytes], ipam: str) -> None:
+    if ip.gateway is None:
+        raise _bad(ip, ipam, "has no gateway", _hint(ipam, "gateway"))
+    gateway = text_of(ip.gateway)
+    if version_of(ip.gateway) != version_of(ip.address):
+        raise _bad(ip, ipam, f"has a gateway of another family, {gateway}")
+    if ip.gateway in addresses:
+        raise _bad(ip, ipam, f"has the gateway {gateway}, which is an address of the container itself")
+    if not is_usable_by_a_container(ip.gateway):
+        raise _bad(ip, ipam, f"has the gateway {gateway}, which no host can have")
+
+
+def _bad(ip: Address, ipam: str, what: str, hint: str = "") -> CniError:
+    return CniError(INVALID_NETWORK_CONFIG, f"address {ip} from IPAM plugin {ipam} {what}", hint)
+
+
+def _hint(ipam: str, what: str) -> str:
+    if ipam == "static" and what == "gateway":
+        return "ptp routes through a gateway: give each of ipam.addresses a gateway"
+    if ipam == "static":
+        return "give ipam.addresses, or addresses by runtimeConfig.ips, args.cni.ips or CNI_ARGS IP="
+    return f"configure {ipam} so that it gives {'each address a gateway' if what == 'gateway' else 'an address'}"
