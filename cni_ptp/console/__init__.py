@@ -1,1 +1,1 @@
-"""Commands for people: the verbs never import anything from here."""
+"""The commands for people, one a file; may use all of the standard library, and no CNI verb imports them."""

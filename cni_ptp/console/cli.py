@@ -1,0 +1,86 @@
+"""Which command for people is asked for; every one is a module with ABOUT, `arguments` and `run`.
+
+Exit status: 0 done; 1 not done, the reason on stderr; 2 not understood (doctor: see there); 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+
+from .. import __version__
+from ..errors import CniError, to_cni
+
+COMMANDS = {
+    "demo": "make a host and a container of its own, attach, talk, check, detach: see it work",
+    "doctor": "what this host offers, what is wrong with it, and the remedy",
+    "list": "the attachments on this host, and whether they are healthy",
+    "show": "one attachment, drawn from host to container",
+    "gc": "remove what no valid attachment owns",
+    "install": "put the plugin where the container runtime looks for it",
+    "uninstall": "take it away again, and put back what was there before",
+    "version": "print the version",
+    "help": "print this, or what one command does",
+}
+_MODULES = {"list": "listing"}
+_ABOUT = """\
+ptp is a CNI plugin: a container runtime executes it with CNI_COMMAND set. Called by a person it does one of these:
+
+"""
+_END = """
+`ptp COMMAND --help` tells more about each.
+"""
+_INTERRUPTED = 130
+_CLOSED_PIPE = 141
+
+
+def run(argv: list[str]) -> int:
+    """The command in `argv` (without the program's name) was done; returns the exit status."""
+    try:
+        return _run(argv)
+    except SystemExit as e:  # argparse ends so, after its words
+        return e.code if isinstance(e.code, int) else 2
+    except BrokenPipeError:  # `ptp list | head`: nobody wants the rest; nor shall a later flush stumble over it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return _CLOSED_PIPE
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except (CniError, OSError) as e:
+        failure = to_cni(e)
+        sys.stderr.write(f"ptp: {failure}\n")
+        return 1
+
+
+def _run(argv: list[str]) -> int:
+    if argv[0] in ("-h", "--help", "help"):
+        return _help(argv[1:])
+    if argv[0] in ("-V", "--version", "version"):
+        print(f"ptp {__version__}")
+        return 0
+    if argv[0] not in COMMANDS:
+        sys.stderr.write(f"ptp: no such command: {argv[0]}\n\n{usage()}")
+        return 2
+    name = argv[0]
+    module = import_module(f".{_MODULES.get(name, name)}", __package__)
+    parser = argparse.ArgumentParser(
+        prog=f"ptp {name}", description=module.ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    module.arguments(parser)
+    status: int = module.run(parser.parse_args(argv[1:]))
+    return status
+
+
+def _help(argv: list[str]) -> int:
+    if argv and argv[0] in COMMANDS and argv[0] not in ("help", "version"):
+        return _run([argv[0], "--help"])
+    sys.stdout.write(usage())
+    return 0
+
+
+def usage() -> str:
+    """All commands, a line each."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {about}\n" for name, about in COMMANDS.items()]
+    return "usage: ptp COMMAND [OPTION...]\n\n" + _ABOUT + "".join(lines) + _END
