@@ -1,0 +1,94 @@
+"""The built file as a runtime calls it: attach, traffic, check, detach.  Source: cni.md section 7.1 (ptp_test.go)."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.contract.traffic import connect, listening
+from tests.namespaces import Host
+
+VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
+RANGES = {"v4": [[{"subnet": "10.1.2.0/24"}]], "v6": [[{"subnet": "2001:db8:1::/66"}]]}
+GATEWAYS = {"v4": "10.1.2.1", "v6": "2001:db8:1::1"}
+ROUTES = {
+    "v4": [{"dst": "0.0.0.0/0"}, {"dst": "192.168.0.0/16"}, {"dst": "1.2.3.4/32"}],
+    "v6": [{"dst": "::/0"}],
+}
+
+
+def conf(version: str, families: list[str], **more: Any) -> dict[str, Any]:
+    """A configuration with one address of each family."""
+    return {
+        "cniVersion": version,
+        "name": "mynet",
+        "type": "ptp",
+        "ipam": {
+            "type": "host-local",
+            "ranges": [r for f in families for r in RANGES[f]],
+            "routes": [r for f in families for r in ROUTES[f]],
+        },
+        **more,
+    }
+
+
+@pytest.mark.parametrize("families", [["v4"], ["v6"], ["v4", "v6"]], ids=["v4", "v6", "dual"])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_container_is_attached_reaches_its_gateway_and_is_detached(
+    host: Host, version: str, families: list[str]
+) -> None:
+    container = host.container()
+    before = host.snapshot()
+    configuration = conf(version, families, mtu=5000)
+
+    result = host.plugin("ADD", configuration).ok()
+
+    assert result["cniVersion"] == version
+    for family in families:
+        with listening(host, GATEWAYS[family]) as port:
+            assert connect(container, GATEWAYS[family], port) < 0.5
+    if version >= "0.4.0":
+        assert host.plugin("CHECK", {**configuration, "prevResult": result}).ok() is None
+    else:
+        error = host.plugin("CHECK", {**configuration, "prevResult": result}).error(1)
+        assert error["msg"] == "config version does not allow CHECK"
+    assert host.plugin("DEL", configuration).ok() is None
+    assert host.snapshot() == before
+    assert host.plugin("DEL", configuration).ok() is None
+
+
+def test_dual_stack_add_returns_within_200_ms(host: Host) -> None:
+    host.container()
+    durations = []
+    for i in range(5):
+        start = time.monotonic()
+        host.plugin("ADD", conf("1.0.0", ["v4", "v6"]), container=f"id{i}", ifname=f"eth{i}").ok()
+        durations.append(time.monotonic() - start)
+    assert min(durations) < 0.2
+
+
+def test_the_result_names_both_ends_as_the_kernel_has_them(host: Host) -> None:
+    container = host.container()
+    result = host.plugin("ADD", conf("1.1.0", ["v4", "v6"], mtu=1400)).ok()
+    outside, inside = result["interfaces"]
+    link = host.ip("link", "show", outside["name"])[0]
+    assert (link["address"], link["mtu"]) == (outside["mac"], outside["mtu"])
+    assert outside["name"].startswith("veth") and "sandbox" not in outside
+    link = container.ip("link", "show", "eth0")[0]
+    assert (link["address"], link["mtu"]) == (inside["mac"], inside["mtu"])
+    assert inside["mtu"] == 1400 and inside["sandbox"] == container.path
+    assert [ip["interface"] for ip in result["ips"]] == [1, 1]
+
+
+def test_mtu_is_in_results_of_1_1_0_only(host: Host) -> None:
+    host.container()
+    result = host.plugin("ADD", conf("1.0.0", ["v4"], mtu=1400)).ok()
+    assert all("mtu" not in interface for interface in result["interfaces"])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_del_of_an_interface_that_never_was_succeeds(host: Host, version: str) -> None:
+    host.container()
+    assert host.plugin("DEL", conf(version, ["v4"])).ok() is None
