@@ -6,7 +6,8 @@ Else: the about text, as every CNI plugin prints it.
 
 from __future__ import annotations
 
-import os
+import gc
+import posix  # what os is made of: os itself costs 0.6 ms
 
 _IPAM_ROLES = ("host-local", "static")
 
@@ -15,10 +16,12 @@ def main(argv: list[str]) -> int:
     """Do what was asked; returns the exit status.  argv[0] is the path or name the file was called by."""
     name = argv[0].rpartition("/")[2]
     role = name if name in _IPAM_ROLES else "ptp"
-    if os.environ.get("CNI_COMMAND"):
+    if posix.environ.get(b"CNI_COMMAND"):
+        # A call lives for ten milliseconds and makes no cycles to speak of: collecting them would cost 0.4 ms.
+        gc.disable()
         from .skel import serve
 
-        return serve(role)
+        return serve(role, {_text(name): _text(value) for name, value in posix.environ.items()})
     if len(argv) > 1:
         from .console.cli import run
 
@@ -26,3 +29,8 @@ def main(argv: list[str]) -> int:
     from .skel import about
 
     return about(role)
+
+
+def _text(raw: bytes) -> str:
+    """As os.environ decodes it: what is not UTF-8 survives."""
+    return raw.decode("utf-8", "surrogateescape")
