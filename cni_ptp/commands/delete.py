@@ -1,12 +1,14 @@
 """DEL: nothing of the attachment is left, however much of it there was.
 
 Every step is tried, whatever became of the others; the lease goes last, for a neighbour could get the address while
-the old route still stands.
+the old route still stands.  To delete a link the kernel takes 10 to 20 ms, most of it waiting for a grace period
+(net/core/dev.c netdev_run_todo): a thread waits with it, while this one takes the masquerading back.
 """
 
 from __future__ import annotations
 
 import errno
+from _thread import allocate_lock, start_new_thread
 
 from ..args import Args
 from ..attachment import ALIAS_PREFIX, Attachment
@@ -14,7 +16,6 @@ from ..conf import Conf
 from ..errors import CniError, to_cni
 from ..ipam.choose import choose
 from ..lock import Held
-from ..masquerade import Masquerade
 from ..netlink.rt_link import Link, del_link, get_link, get_link_by_index
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..netns import Netns, NotThere, open_netns
@@ -36,16 +37,37 @@ def delete(args: Args, conf: Conf) -> None:
     failures: list[CniError] = []
     with Held(attachment):
         netns = _open(args)
-        hints = _try(failures, lambda: _addresses(conf)) or []
-        hints += _try(failures, ipam.held) or []
-        _try(failures, lambda: _delete_links(attachment, netns))
-        _try(failures, lambda: Masquerade(attachment, "").remove(hints))
+        links_gone = _start(lambda: _try(failures, lambda: _delete_links(attachment, netns)))
+        hints = _addresses(conf) + (_try(failures, ipam.held) or [])
+        _try(failures, lambda: _unmasquerade(attachment, hints))
+        links_gone()
         _try(failures, ipam.delete)
     if failures:
         first = failures[0]
         for other in failures[1:]:
             first.add(str(other))
         raise first
+
+
+def _start(step: Callable[[], object]) -> Callable[[], object]:
+    """`step` has begun in a thread of its own; the returned function waits for its end.  `step` must not raise."""
+    ended = allocate_lock()
+    ended.acquire()
+
+    def run() -> None:
+        try:
+            step()
+        finally:
+            ended.release()
+
+    start_new_thread(run, ())
+    return ended.acquire
+
+
+def _unmasquerade(attachment: Attachment, hints: list[bytes]) -> None:
+    from ..masquerade import Masquerade
+
+    Masquerade(attachment, "").remove(hints)
 
 
 def _open(args: Args) -> Netns | None:
