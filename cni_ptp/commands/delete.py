@@ -23,6 +23,9 @@ from ..netns import Netns, NotThere, open_netns
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 _GONE = (errno.ENODEV,)  # DEL is idempotent, SPEC "DEL"
 
@@ -35,12 +38,12 @@ def delete(args: Args, conf: Conf) -> None:
     attachment = Attachment(conf.name, args.containerid, args.ifname)
     ipam = choose(conf, args)
     failures: list[CniError] = []
-    with Held(attachment):
-        netns = _open(args)
-        links_gone = _start(lambda: _try(failures, lambda: _delete_links(attachment, netns)))
+    with Held(attachment), Socket(NETLINK_ROUTE) as host:
+        link = _find_link(host, attachment, args, failures)
+        link_gone = _start(lambda: _try(failures, lambda: _delete_link(host, link)))
         hints = _addresses(conf) + (_try(failures, ipam.held) or [])
         _try(failures, lambda: _unmasquerade(attachment, hints))
-        links_gone()
+        link_gone()
         _try(failures, ipam.delete)
     if failures:
         first = failures[0]
@@ -80,7 +83,7 @@ def _open(args: Args) -> Netns | None:
         return None
 
 
-def _try(failures: list[CniError], step: Callable[[], list[bytes] | None]) -> list[bytes] | None:
+def _try(failures: list[CniError], step: Callable[[], T]) -> T | None:
     try:
         return step()
     except Exception as e:  # noqa: BLE001  one failed step must not keep the others from running
@@ -97,22 +100,33 @@ def _addresses(conf: Conf) -> list[bytes]:
     return [ip.address for ip in result.ips] if result is not None else []
 
 
-def _delete_links(attachment: Attachment, netns: Netns | None) -> None:
-    """The pair is gone: found by the host end's derived name, else (one that the Go plugin made) by the container's."""
+def _find_link(host: Socket, attachment: Attachment, args: Args, failures: list[CniError]) -> Link | None:
+    """The host end: found by its derived name, else (one that the Go plugin made) by the container's end.
+
+    CniError 8 if the namespace is the plugin's own: before anything is touched.
+    """
+    netns = _open(args)
     try:
-        with Socket(NETLINK_ROUTE) as host:
-            link = _find(host, attachment.host_veth())
-            if link is None and netns is not None:
-                link = _container_end_peer(host, netns, attachment)
-            if link is None:
-                return
+        link = _find(host, attachment.host_veth())
+        if link is None and netns is not None:
+            link = _container_end_peer(host, netns, attachment)
+        if link is not None:
             _refuse_foreign(link, attachment)
-            refused = host.ask(del_link(link.ifindex, link.name))[0].error
-            if refused is not None and refused.errno not in _GONE:
-                raise refused
+        return link
+    except Exception as e:  # noqa: BLE001  one failed step must not keep the others from running
+        failures.append(to_cni(e))
+        return None
     finally:
         if netns is not None:
             netns.__exit__()
+
+
+def _delete_link(host: Socket, link: Link | None) -> None:
+    """The pair is gone."""
+    if link is not None:
+        refused = host.ask(del_link(link.ifindex, link.name))[0].error
+        if refused is not None and refused.errno not in _GONE:
+            raise refused
 
 
 def _find(sock: Socket, name: str) -> Link | None:
