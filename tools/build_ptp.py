@@ -50,8 +50,7 @@ def in_a_process_of_its_own() -> None:
     that the process holds, and these on whether a module came from a cached .pyc file.
     """
     if os.environ.get("PYTHONHASHSEED") != "0" or sys.flags.ignore_environment or not sys.flags.no_site:
-        options = ["-s", "-S", "-B", "-X", "pycache_prefix=/nonexistent"]
-        os.execve(sys.executable, [sys.executable, *options, *sys.argv], {"PYTHONHASHSEED": "0", "PATH": os.defpath})
+        os.execve(sys.executable, [sys.executable, *pack.OPTIONS, *sys.argv], {"PYTHONHASHSEED": "0", "PATH": os.defpath})
 
 
 def interpreter_path(wanted: str) -> str:
@@ -123,7 +122,9 @@ def compared(built: bytes, expected: bytes) -> list[str]:
         return [*found, f"its archive can not be read: {e}"]
     for name in sorted({*ours, *theirs}):
         if ours.get(name) != theirs.get(name):
-            found.append(f"{name}: " + ("missing" if name not in theirs else "not ours" if name not in ours else "other content"))
+            found.append(
+                f"{name}: " + ("missing" if name not in theirs else "not ours" if name not in ours else "other content")
+            )
     return found
 
 

@@ -2,6 +2,7 @@
 
     0                  HEAD, 1,024 bytes of text: the shebang line and what it has Python do
     1,024              marshalled (code of launch.py, {module: (is a package, marshalled code)}), for one Python version
+    after that         marshalled {module: ...} of the console, which no CNI verb needs
     after that         a zip archive, stored, from which any other Python imports the same sources
 
 Same sources, same interpreter path and same Python version make the same bytes, in a process with PYTHONHASHSEED=0
@@ -9,8 +10,8 @@ Same sources, same interpreter path and same Python version make the same bytes,
 """
 
 from __future__ import annotations
-
 import __future__
+
 import ast
 import io
 import marshal
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
 
 PACKAGE = "cni_ptp"
 LAUNCH = PACKAGE + "/launch.py"
+CONSOLE = PACKAGE + ".console"
 HEAD_SIZE = 1024
+# How the Python that packs is run, with PYTHONHASHSEED=0, so that the same sources make the same bytes.  Without column
+# numbers (from 3.11 on) the bytecode of a module is a fifth smaller, and loads that much faster.
+OPTIONS = ["-s", "-S", "-B", "-X", "pycache_prefix=/nonexistent", "-X", "no_debug_ranges"]
 # Linux before 5.1 cuts a shebang line there without a word; newer kernels at 255.  fs/binfmt_script.c BINPRM_BUF_SIZE
 MOST_SHEBANG = 127
 
@@ -39,7 +44,7 @@ del sys.argv[0]
 if _frozen_importlib_external.MAGIC_NUMBER == {magic!r}:
     launch, modules = marshal.loads(f.read({size}))
     exec(launch)  # cni_ptp/launch.py
-    install(modules)
+    install(modules, sys.argv[0], f.tell())
 else:
     sys.path.insert(0, sys.argv[0])
 f.close()
@@ -59,10 +64,9 @@ def pack(sources: dict[str, bytes], interpreter: str, version: str) -> bytes:
     sources: contents by archive path, such as "cni_ptp/main.py".  version: for people, such as "3.11".
     ValueError if no shebang line can name the interpreter.
     """
-    blob = bytecode(sources)
-    head = _head(interpreter, version, len(blob))
+    verbs, console = bytecode(sources)
     stream = io.BytesIO()
-    stream.write(head + blob)
+    stream.write(_head(interpreter, version, len(verbs)) + verbs + console)
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for path, content in sorted({**sources, "__main__.py": _ARCHIVE_MAIN}.items()):
             member = zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0))
@@ -75,18 +79,22 @@ def pack(sources: dict[str, bytes], interpreter: str, version: str) -> bytes:
 def _head(interpreter: str, version: str, size: int) -> bytes:
     shebang = _SHEBANG.format(interpreter=interpreter)
     if not interpreter.startswith("/") or len(shebang.encode()) > MOST_SHEBANG or set(interpreter) & set(" \t\n"):
-        raise ValueError(f"{interpreter!r} can not be named in a shebang line: an absolute path, short and without spaces")
+        raise ValueError(
+            f"{interpreter!r} can not be named in a shebang line: an absolute path, short and without spaces"
+        )
     head = (shebang + _HEAD.format(version=version, magic=MAGIC_NUMBER, size=size)).encode()
     return head.ljust(HEAD_SIZE, b"\n")
 
 
-def bytecode(sources: dict[str, bytes]) -> bytes:
-    """The marshalled code of all modules, for the Python that runs this."""
-    modules = {}
+def bytecode(sources: dict[str, bytes]) -> tuple[bytes, bytes]:
+    """The marshalled code of all modules for the Python that runs this: (launch and verbs, console)."""
+    verbs, console = {}, {}
     for path, content in sorted(sources.items()):
         if path.endswith(".py"):
-            modules[module_name(path)] = (path.endswith("/__init__.py"), marshalled(content, path))
-    return marshal.dumps((compiled(sources[LAUNCH], LAUNCH), modules))
+            name = module_name(path)
+            part = console if (name + ".").startswith(CONSOLE + ".") else verbs
+            part[name] = (path.endswith("/__init__.py"), marshalled(content, path))
+    return marshal.dumps((compiled(sources[LAUNCH], LAUNCH), verbs)), marshal.dumps(console)
 
 
 def marshalled(content: bytes, path: str) -> bytes:

@@ -24,7 +24,6 @@ else:
         sources = pack.sources_of(f.read())
 sys.stdout.buffer.write(pack.pack(sources, interpreter, "{}.{}".format(*sys.version_info)))
 """
-_OPTIONS = ["-s", "-S", "-B", "-X", "pycache_prefix=/nonexistent"]
 _PACKING_S = 120
 
 
@@ -55,7 +54,7 @@ def built(interpreter: str) -> bytes:
     if root is None:
         root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     # Hash seed and options as tools/build_ptp.py has them: the same bytes as `make` builds.
-    argv = [interpreter, *_OPTIONS, "-c", _PACKER, root, interpreter]
+    argv = [interpreter, *pack.OPTIONS, "-c", _PACKER, root, interpreter]
     environ = {"PYTHONHASHSEED": "0", "PATH": os.defpath}
     about = f"build the plugin for {interpreter}"
     try:
