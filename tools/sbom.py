@@ -65,4 +65,6 @@ def _file(number: int, path: str, content: bytes) -> dict[str, object]:
 def _relationships(files: list[dict[str, object]]) -> list[dict[str, object]]:
     describes = ("SPDXRef-DOCUMENT", "DESCRIBES", "SPDXRef-Package")
     contains = [("SPDXRef-Package", "CONTAINS", file["SPDXID"]) for file in files]
-    return [{"spdxElementId": a, "relationshipType": kind, "relatedSpdxElement": b} for a, kind, b in [describes, *contains]]
+    return [
+        {"spdxElementId": a, "relationshipType": kind, "relatedSpdxElement": b} for a, kind, b in [describes, *contains]
+    ]

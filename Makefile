@@ -1,0 +1,42 @@
+# `make` builds dist/ptp; `make help` lists the rest.
+
+# The interpreter that will run dist/ptp; it is named in the file's first line.
+PYTHON := $(shell test -x /usr/bin/python3 && echo /usr/bin/python3 || \
+	python3 -c 'import os, sys; print(os.path.realpath(sys.executable))')
+
+# The packages of Debian and Ubuntu that `make test` needs; as root it installs those that are missing.
+PACKAGES := python3-venv iproute2 iptables nftables strace util-linux containernetworking-plugins gcc libc6-dev
+export PYTHON PACKAGES
+
+# Tests see a network of their own: whatever one of them does wrong, this machine's is out of its reach.
+UNSHARE := unshare -n -m $(shell test `id -u` -eq 0 || echo -U -r)
+PYTEST_ARGS :=
+
+build: ## build dist/ptp, its SBOM and SHA256SUMS (PYTHON=/path: the interpreter that will run it)
+	@"$(PYTHON)" tools/build_ptp.py build --interpreter "$(PYTHON)"
+
+demo: build ## see it work: a host and a container of its own, this machine's network is not touched
+	@dist/ptp demo
+
+verify: ## rebuild from these sources and compare dist/ptp with it byte for byte
+	@"$(PYTHON)" tools/build_ptp.py verify
+
+test: build ## run the tests, installing what they need (PYTEST_ARGS='-k …' selects)
+	@tools/prepare.sh test
+	$(UNSHARE) .venv/bin/python -m pytest -n auto $(PYTEST_ARGS)
+
+lint: ## ruff and mypy --strict
+	@tools/prepare.sh lint
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+clean: ## remove what the other targets made
+	rm -rf dist build .venv .mypy_cache .ruff_cache .pytest_cache *.egg-info
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; \
+		do printf '  make %-8s %s\n' "$$target" "$$text"; done
+
+.PHONY: build demo verify test lint clean help
+.DEFAULT_GOAL := build
