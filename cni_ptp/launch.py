@@ -52,4 +52,4 @@ class Bytecode:
 
 def install(modules: dict[str, tuple[bool, bytes]], path: str, console_offset: int) -> None:
     """From now on our modules are imported from `modules`, and the console's from that offset of the file at `path`."""
-    sys.meta_path.insert(0, Bytecode(modules, path, console_offset))  # type: ignore[arg-type]  # by its methods, see above
+    sys.meta_path.insert(0, Bytecode(modules, path, console_offset))  # by its methods, see above

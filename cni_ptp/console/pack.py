@@ -88,7 +88,8 @@ def _head(interpreter: str, version: str, size: int) -> bytes:
 
 def bytecode(sources: dict[str, bytes]) -> tuple[bytes, bytes]:
     """The marshalled code of all modules for the Python that runs this: (launch and verbs, console)."""
-    verbs, console = {}, {}
+    verbs: dict[str, tuple[bool, bytes]] = {}
+    console: dict[str, tuple[bool, bytes]] = {}
     for path, content in sorted(sources.items()):
         if path.endswith(".py"):
             name = module_name(path)

@@ -1,0 +1,161 @@
+"""What iptables made of a container's masquerading, found and removed through netlink: no binary is run.
+
+iptables-nft keeps its rules in the nf_tables tables `ip nat` and `ip6 nat`.  A container's chain, the Go plugin's or
+ours, is named by a hash; POSTROUTING has a jump to it for each address.  The same looking serves the iptables backend.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from .attachment import Attachment, go_network_hash
+from .errors import NetlinkError
+from .ip import bits, text_of
+from .netlink import nft, nft_expr
+from .netlink.nft import NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6, TableName
+from .netlink.rt_route import get_route, read_route
+from .netlink.sock import NETLINK_ROUTE, Socket
+from .nft_masquerade import commit, generation, is_there, open_socket, retry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .nlmsg import Message
+
+POSTROUTING = "POSTROUTING"
+# The source address in the header: offset and length.
+_NAT = {4: (TableName(NFPROTO_IPV4, "nat"), 12, 4), 6: (TableName(NFPROTO_IPV6, "nat"), 8, 16)}
+_GO_TABLE = TableName(NFPROTO_INET, "cni_plugins_masquerade")
+_GO_CHAIN = "masq_checks"
+
+
+class Jump:
+    """A rule of POSTROUTING that leads to a container's chain.  source: packed, None if the rule has none."""
+
+    __slots__ = ("handle", "source")
+
+    def __init__(self, handle: int, source: bytes | None) -> None:
+        self.handle = handle
+        self.source = source
+
+
+def remove(attachment: Attachment, hints: list[bytes]) -> None:
+    """Neither a chain nor a jump nor a rule of the attachment is left of what iptables-nft or the Go plugin made.
+
+    hints: the attachment's packed addresses as far as they are known.  A jump for another address stays while the host
+    routes that to a container: the chain may serve another interface of it.
+    """
+    with open_socket() as sock:
+        for version in _NAT:
+            retry("remove the rules that iptables made", lambda v=version: _try_remove(sock, v, attachment, hints))  # type: ignore[misc]
+        prefix = attachment.go_nft_hash()
+        retry("remove the rules that the Go plugin made", lambda: _try_remove_go_rules(sock, prefix, ()))
+
+
+def chain_rules(sock: Socket, version: int, attachment: Attachment) -> list[Message] | None:
+    """The rules of the container's chain as they came; None if there is no such chain."""
+    table = _NAT[version][0]
+    if not is_there(sock.ask(nft.get_chain(table, attachment.go_chain()))[0]):
+        return None
+    return sock.dump(nft.dump_rules(table, attachment.go_chain())).messages
+
+
+def jumps(sock: Socket, version: int, attachment: Attachment) -> list[Jump]:
+    """The jumps to the container's chain.  Only rules that name the chain are read."""
+    table, offset, length = _NAT[version]
+    chain = attachment.go_chain().encode() + b"\0"
+    found = []
+    for message in sock.dump(nft.dump_rules(table, POSTROUTING)).messages:
+        if chain in message.payload:
+            attrs = nft.RULE.read(message.payload)[1]
+            found.append(Jump(attrs[nft.NFTA_RULE_HANDLE], _source(attrs, offset, length)))
+    return found
+
+
+def _source(attrs: dict[object, object], offset: int, length: int) -> bytes | None:
+    """What a rule's match of the source address compares with."""
+    expressions = nft_expr.read(attrs.get(nft.NFTA_RULE_EXPRESSIONS, []))  # type: ignore[arg-type]
+    for (name, load), (compare, data) in zip(expressions, expressions[1:]):
+        if name == "payload" and compare == "cmp" and load.get(nft_expr.NFTA_PAYLOAD_OFFSET) == offset:
+            value: bytes = data.get(nft_expr.NFTA_CMP_DATA, {}).get(nft_expr.NFTA_DATA_VALUE, b"")
+            if len(value) == length:
+                return value
+    return None
+
+
+def _try_remove(sock: Socket, version: int, attachment: Attachment, hints: Iterable[bytes]) -> None:
+    table = _NAT[version][0]
+    genid_answer, chain_answer = sock.ask(nft.get_generation(), nft.get_chain(table, attachment.go_chain()))
+    if not is_there(chain_answer):
+        return
+    there = jumps(sock, version, attachment)
+    known = set(hints)
+    gone = [jump for jump in there if jump.source in known or not _is_routed(jump.source)]
+    changes = [nft.delete_rule(table, POSTROUTING, jump.handle) for jump in gone]
+    if len(gone) == len(there):
+        changes += [nft.flush_chain(table, attachment.go_chain()), nft.delete_chain(table, attachment.go_chain())]
+    if changes:
+        commit(sock, changes, generation(genid_answer))
+
+
+def _is_routed(address: bytes | None) -> bool:
+    """Whether the host has a route of full length to the address, as to a container that is attached."""
+    if address is None:
+        return False
+    with Socket(NETLINK_ROUTE) as sock:
+        answer = sock.ask(get_route(address))[0]
+        return answer.error is None and read_route(answer.one()).length == bits(address)
+
+
+def _try_remove_go_rules(sock: Socket, prefix: str, keep: tuple[str, ...]) -> None:
+    """The rules of the Go plugin's own table whose comment begins with `prefix`, but not with one of `keep`, go."""
+    genid_answer, chain_answer = sock.ask(nft.get_generation(), nft.get_chain(_GO_TABLE, _GO_CHAIN))
+    if not is_there(chain_answer):
+        return
+    changes = []
+    for message in sock.dump(nft.dump_rules(_GO_TABLE, _GO_CHAIN)).messages:
+        if prefix.encode() in message.payload:
+            attrs = nft.RULE.read(message.payload)[1]
+            comment = nft.comment_of(attrs.get(nft.NFTA_RULE_USERDATA, b""))
+            if comment.startswith(prefix) and not (keep and comment.startswith(keep)):
+                changes.append(nft.delete_rule(_GO_TABLE, _GO_CHAIN, attrs[nft.NFTA_RULE_HANDLE]))
+    if changes:
+        commit(sock, changes, generation(genid_answer))
+
+
+def gc(network: str, valid: list[Attachment]) -> None:
+    """The Go plugin's nftables rules of the network are those of valid attachments.
+
+    Its iptables chains can not be told from their names: a hash over network and container.
+    """
+    try:
+        sock = open_socket()
+    except OSError as e:
+        if e.errno == errno.EPROTONOSUPPORT:
+            return
+        raise
+    with sock:
+        prefix = go_network_hash(network) + "-"
+        keep = tuple(attachment.go_nft_hash() for attachment in valid)
+        retry("collect rules of the Go plugin", lambda: _try_remove_go_rules(sock, prefix, keep))
+
+
+def findings(attachment: Attachment, addresses: list[tuple[bytes, int]]) -> list[str]:
+    """What is missing of the masquerading by iptables-nft of (packed address, prefix length) each, in words."""
+    words = []
+    with open_socket() as sock:
+        for version in sorted({4 if len(a) == 4 else 6 for a, _ in addresses}):
+            there = chain_rules(sock, version, attachment)
+            if not there:
+                words.append(f"{_NAT[version][0]} has no chain {attachment.go_chain()}, or an empty one")
+                continue
+            try:
+                sources = {jump.source for jump in jumps(sock, version, attachment)}
+            except NetlinkError as e:
+                words.append(str(e))
+                continue
+            for address, _ in addresses:
+                if (len(address) == 4) == (version == 4) and address not in sources:
+                    words.append(f"{_NAT[version][0]} does not lead {text_of(address)} to {attachment.go_chain()}")
+    return words

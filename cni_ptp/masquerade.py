@@ -1,0 +1,160 @@
+"""The masquerading of one attachment: which backend, and whatever any backend, ours or the Go plugin's, left of it.
+
+nf_tables over netlink where the kernel has it, else iptables; "ipMasqBackend" decides otherwise.  That nf_tables can
+not be had is found out by the transaction itself.  Source: docs/masquerade.md.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from . import nft_masquerade
+from .errors import KERNEL_REFUSED, CniError, NetlinkError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .attachment import Attachment
+
+# What a kernel without nf_tables, or without its NAT, answers.
+_LACKING = (errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.EOPNOTSUPP, errno.ENOENT, errno.EINVAL)
+_NO_NF_TABLES = (errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.EOPNOTSUPP, errno.EINVAL)
+# Where the old iptables interface says which of its tables this network namespace has.
+_LEGACY_TABLES = ("/proc/net/ip_tables_names", "/proc/net/ip6_tables_names")
+
+
+class Masquerade:
+    """backend: "nftables", "iptables", or "" for the first that works."""
+
+    __slots__ = ("attachment", "backend")
+
+    def __init__(self, attachment: Attachment, backend: str) -> None:
+        self.attachment = attachment
+        self.backend = backend
+
+    def add(self, addresses: list[tuple[bytes, int]]) -> None:
+        """Each (packed address, prefix length) is masqueraded; what was left of the attachment before is gone.
+
+        CniError 100 or 101, NetlinkError: then nothing has changed.
+        """
+        if self.backend == "iptables":
+            from . import iptables_cmd
+
+            iptables_cmd.remove(self.attachment, [a for a, _ in addresses])
+            iptables_cmd.add(self.attachment, addresses)
+            return
+        try:
+            nft_masquerade.add(self.attachment, addresses)
+        except OSError as refused:  # NetlinkError is one
+            if refused.errno not in _LACKING:
+                raise
+            if self.backend:
+                raise CniError(KERNEL_REFUSED, "masquerade by nf_tables", f"the kernel has none: {refused}") from None
+            self._add_by_iptables(addresses, refused)
+            return
+        _remove_leftovers(self.attachment, [a for a, _ in addresses])
+
+    def _add_by_iptables(self, addresses: list[tuple[bytes, int]], refused: OSError) -> None:
+        from . import iptables_cmd
+
+        try:
+            iptables_cmd.add(self.attachment, addresses)
+        except CniError as e:
+            details = f"nf_tables: {refused}; iptables: {e}"
+            raise CniError(KERNEL_REFUSED, "masquerade: neither nf_tables nor iptables can be used", details) from None
+
+    def remove(self, hints: list[bytes]) -> None:
+        """Nothing is masqueraded for the attachment by any backend, ours or the Go plugin's.
+
+        hints: packed addresses it may have had.  Every part is tried; the first failure is raised, with the others.
+        """
+        failures: list[Exception] = []
+        for step in (nft_masquerade.remove, _remove_leftovers):
+            try:
+                step(self.attachment, hints)
+            except OSError as e:
+                if e.errno not in _NO_NF_TABLES:
+                    failures.append(e)
+            except CniError as e:
+                failures.append(e)
+        if failures:
+            words = "; ".join([str(e) for e in failures])
+            code = failures[0].code if isinstance(failures[0], CniError) else KERNEL_REFUSED
+            raise CniError(code, f"remove the masquerading of {self.attachment}", words)
+
+    def check(self, addresses: list[tuple[bytes, int]]) -> list[str]:
+        """What is missing, in words; [] if each address is masqueraded, by the backend or (none given) by any."""
+        words: list[str] = []
+        if self.backend != "iptables":
+            words = _nft_findings(self.attachment, addresses)
+            if not words or self.backend:
+                return words
+        from . import iptables_cmd
+
+        try:
+            by_iptables = iptables_cmd.findings(self.attachment, addresses)
+        except (OSError, CniError) as e:
+            by_iptables = [str(e)]
+        return by_iptables if self.backend or not by_iptables else words
+
+    def status(self) -> list[str]:
+        """Why `add` would fail, in words; [] if it can be expected to work."""
+        from . import iptables_cmd, nft_upkeep
+
+        by_nft = "" if self.backend == "iptables" else nft_upkeep.refusal()
+        if self.backend != "iptables" and not by_nft:
+            return []
+        by_iptables = "" if self.backend == "nftables" else iptables_cmd.unusable()
+        if self.backend != "nftables" and not by_iptables:
+            return []
+        return [f"ipMasq can not be had: {words}" for words in (by_nft, by_iptables) if words]
+
+
+def _nft_findings(attachment: Attachment, addresses: list[tuple[bytes, int]]) -> list[str]:
+    from . import nft_upkeep
+
+    try:
+        return nft_upkeep.findings(attachment, addresses)
+    except OSError as e:
+        return [f"nf_tables: {e}"]
+
+
+def _remove_leftovers(attachment: Attachment, hints: list[bytes]) -> None:
+    """What iptables, of either flavour, and the Go plugin's nftables backend keep for the attachment is gone."""
+    from . import iptables_nft
+
+    iptables_nft.remove(attachment, hints)
+    if any(map(_has_nat, _LEGACY_TABLES)):
+        from . import iptables_cmd
+
+        iptables_cmd.remove_legacy(attachment, hints)
+
+
+def _has_nat(path: str) -> bool:
+    try:
+        with open(path, encoding="ascii", errors="replace") as names:
+            return "nat\n" in names.read()
+    except OSError:
+        return False
+
+
+def gc(network: str, valid: list[Attachment]) -> list[str]:
+    """No backend has anything of the network's attachments but of the valid ones; returns what failed, in words.
+
+    The Go plugin's iptables chains stay: their names are hashes over network and container, and tell neither.
+    """
+    from . import iptables_nft, nft_upkeep
+
+    words = []
+    for step in (nft_upkeep.gc, iptables_nft.gc):
+        try:
+            step(network, valid)
+        except (NetlinkError, CniError) as e:
+            words.append(str(e))
+    return words
+
+
+def owners() -> list[tuple[Attachment | None, bytes]]:
+    """(owner or None, packed address) of each address that our table masquerades."""
+    from . import nft_upkeep
+
+    return nft_upkeep.owners()

@@ -1,0 +1,155 @@
+"""The nf_tables expressions that rules are made of.  Pure.
+
+Over each stands the line by which `nft --debug=netlink` shows it.
+Source: include/uapi/linux/netfilter/nf_tables.h; net/netfilter/nft_{meta,cmp,payload,bitwise,lookup,immediate,masq}.c.
+"""
+
+from __future__ import annotations
+
+from ..nlmsg import BE32, BYTES, STRZ, Array, Attr, Nest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+NFT_REG_VERDICT, NFT_REG_1, NFT_REG_2 = 0, 1, 2  # registers of 16 bytes
+NFT_REG32_01 = 9  # the second 4 bytes of NFT_REG_1
+NFT_META_NFPROTO = 15
+NFT_CMP_EQ = 0
+NFT_PAYLOAD_NETWORK_HEADER = 1
+NFT_BITWISE_MASK_XOR = 0  # NFT_BITWISE_BOOL until Linux 6.12
+NFT_GOTO, NFT_RETURN = 0xFFFFFFFC, 0xFFFFFFFB  # -4 and -5 as the u32 they travel as
+
+NFTA_EXPR_NAME = Attr(1, "NFTA_EXPR_NAME", STRZ)
+NFTA_EXPR_DATA = Attr(2, "NFTA_EXPR_DATA", Nest())
+_RAW_EXPR_DATA = Attr(2, "NFTA_EXPR_DATA", BYTES)  # read later, by the expression's name
+NFTA_LIST_ELEM = Attr(1, "NFTA_LIST_ELEM", Nest(NFTA_EXPR_NAME, _RAW_EXPR_DATA))
+EXPRESSIONS = Array(NFTA_LIST_ELEM)
+
+NFTA_DATA_VALUE = Attr(1, "NFTA_DATA_VALUE", BYTES)
+NFTA_VERDICT_CODE = Attr(1, "NFTA_VERDICT_CODE", BE32)
+NFTA_VERDICT_CHAIN = Attr(2, "NFTA_VERDICT_CHAIN", STRZ)
+NFTA_DATA_VERDICT = Attr(2, "NFTA_DATA_VERDICT", Nest(NFTA_VERDICT_CODE, NFTA_VERDICT_CHAIN))
+_DATA = Nest(NFTA_DATA_VALUE, NFTA_DATA_VERDICT)
+
+NFTA_META_DREG = Attr(1, "NFTA_META_DREG", BE32)
+NFTA_META_KEY = Attr(2, "NFTA_META_KEY", BE32)
+META = Nest(NFTA_META_DREG, NFTA_META_KEY)
+
+NFTA_CMP_SREG = Attr(1, "NFTA_CMP_SREG", BE32)
+NFTA_CMP_OP = Attr(2, "NFTA_CMP_OP", BE32)
+NFTA_CMP_DATA = Attr(3, "NFTA_CMP_DATA", _DATA)
+CMP = Nest(NFTA_CMP_SREG, NFTA_CMP_OP, NFTA_CMP_DATA)
+
+NFTA_PAYLOAD_DREG = Attr(1, "NFTA_PAYLOAD_DREG", BE32)
+NFTA_PAYLOAD_BASE = Attr(2, "NFTA_PAYLOAD_BASE", BE32)
+NFTA_PAYLOAD_OFFSET = Attr(3, "NFTA_PAYLOAD_OFFSET", BE32)
+NFTA_PAYLOAD_LEN = Attr(4, "NFTA_PAYLOAD_LEN", BE32)
+PAYLOAD = Nest(NFTA_PAYLOAD_DREG, NFTA_PAYLOAD_BASE, NFTA_PAYLOAD_OFFSET, NFTA_PAYLOAD_LEN)
+
+NFTA_BITWISE_SREG = Attr(1, "NFTA_BITWISE_SREG", BE32)
+NFTA_BITWISE_DREG = Attr(2, "NFTA_BITWISE_DREG", BE32)
+NFTA_BITWISE_LEN = Attr(3, "NFTA_BITWISE_LEN", BE32)
+NFTA_BITWISE_MASK = Attr(4, "NFTA_BITWISE_MASK", _DATA)
+NFTA_BITWISE_XOR = Attr(5, "NFTA_BITWISE_XOR", _DATA)
+NFTA_BITWISE_OP = Attr(6, "NFTA_BITWISE_OP", BE32)
+BITWISE = Nest(
+    NFTA_BITWISE_SREG, NFTA_BITWISE_DREG, NFTA_BITWISE_LEN, NFTA_BITWISE_MASK, NFTA_BITWISE_XOR, NFTA_BITWISE_OP
+)
+
+NFTA_LOOKUP_SET = Attr(1, "NFTA_LOOKUP_SET", STRZ)
+NFTA_LOOKUP_SREG = Attr(2, "NFTA_LOOKUP_SREG", BE32)
+NFTA_LOOKUP_SET_ID = Attr(4, "NFTA_LOOKUP_SET_ID", BE32)
+LOOKUP = Nest(NFTA_LOOKUP_SET, NFTA_LOOKUP_SREG, NFTA_LOOKUP_SET_ID)
+
+NFTA_IMMEDIATE_DREG = Attr(1, "NFTA_IMMEDIATE_DREG", BE32)
+NFTA_IMMEDIATE_DATA = Attr(2, "NFTA_IMMEDIATE_DATA", _DATA)
+IMMEDIATE = Nest(NFTA_IMMEDIATE_DREG, NFTA_IMMEDIATE_DATA)
+
+# The "match" expression carries a match of iptables, as iptables-nft writes it (nf_tables_compat.h).
+NFTA_MATCH_NAME = Attr(1, "NFTA_MATCH_NAME", STRZ)
+NFTA_MATCH_INFO = Attr(3, "NFTA_MATCH_INFO", BYTES)
+MATCH = Nest(NFTA_MATCH_NAME, NFTA_MATCH_INFO)
+
+KINDS = {
+    "meta": META,
+    "cmp": CMP,
+    "payload": PAYLOAD,
+    "bitwise": BITWISE,
+    "lookup": LOOKUP,
+    "immediate": IMMEDIATE,
+    "match": MATCH,
+}
+
+
+def _expression(name: str, *parts: bytes) -> bytes:
+    return NFTA_LIST_ELEM([NFTA_EXPR_NAME(name), NFTA_EXPR_DATA(parts)])
+
+
+def meta_nfproto(dreg: int) -> bytes:
+    """[ meta load nfproto => reg D ]"""
+    return _expression("meta", NFTA_META_KEY(NFT_META_NFPROTO), NFTA_META_DREG(dreg))
+
+
+def cmp_eq(sreg: int, value: bytes) -> bytes:
+    """[ cmp eq reg S VALUE ]"""
+    return _expression("cmp", NFTA_CMP_SREG(sreg), NFTA_CMP_OP(NFT_CMP_EQ), NFTA_CMP_DATA([NFTA_DATA_VALUE(value)]))
+
+
+def payload_network(dreg: int, offset: int, length: int) -> bytes:
+    """[ payload load LENGTHb @ network header + OFFSET => reg D ]"""
+    return _expression(
+        "payload",
+        NFTA_PAYLOAD_DREG(dreg),
+        NFTA_PAYLOAD_BASE(NFT_PAYLOAD_NETWORK_HEADER),
+        NFTA_PAYLOAD_OFFSET(offset),
+        NFTA_PAYLOAD_LEN(length),
+    )
+
+
+def bitwise_and(reg: int, mask: bytes) -> bytes:
+    """[ bitwise reg R = ( reg R & MASK ) ^ 0x00000000 ]"""
+    return _expression(
+        "bitwise",
+        NFTA_BITWISE_SREG(reg),
+        NFTA_BITWISE_DREG(reg),
+        NFTA_BITWISE_OP(NFT_BITWISE_MASK_XOR),
+        NFTA_BITWISE_LEN(len(mask)),
+        NFTA_BITWISE_MASK([NFTA_DATA_VALUE(mask)]),
+        NFTA_BITWISE_XOR([NFTA_DATA_VALUE(bytes(len(mask)))]),
+    )
+
+
+def lookup(sreg: int, set_name: str, set_id: int) -> bytes:
+    """[ lookup reg S set NAME ]; set_id: the number of the set if the same batch makes it."""
+    return _expression("lookup", NFTA_LOOKUP_SREG(sreg), NFTA_LOOKUP_SET(set_name), NFTA_LOOKUP_SET_ID(set_id))
+
+
+def goto(chain: str) -> bytes:
+    """[ immediate reg 0 goto -> CHAIN ]"""
+    return _verdict(NFTA_VERDICT_CODE(NFT_GOTO), NFTA_VERDICT_CHAIN(chain))
+
+
+def return_() -> bytes:
+    """[ immediate reg 0 return ]"""
+    return _verdict(NFTA_VERDICT_CODE(NFT_RETURN))
+
+
+def _verdict(*parts: bytes) -> bytes:
+    data = NFTA_IMMEDIATE_DATA([NFTA_DATA_VERDICT(parts)])
+    return _expression("immediate", NFTA_IMMEDIATE_DREG(NFT_REG_VERDICT), data)
+
+
+def masq() -> bytes:
+    """[ masq ]"""
+    return _expression("masq")
+
+
+def read(expressions: list[dict[Attr, Any]]) -> list[tuple[str, dict[Attr, Any]]]:
+    """(name, its attributes) of each expression of a rule; of those not declared here, only the name."""
+    found = []
+    for expression in expressions:
+        name = expression.get(NFTA_EXPR_NAME, "")
+        kind = KINDS.get(name)
+        found.append((name, kind.read(expression.get(_RAW_EXPR_DATA, b"")) if kind is not None else {}))
+    return found

@@ -1,0 +1,240 @@
+"""What our nf_tables table consists of, and how an element says whose it is.  Pure.
+
+Two sets a family hold the containers' addresses, so that neither changing nor matching costs more with more of them:
+
+    table inet cni_ptp {
+        set masq4 { type ipv4_addr; elements = { 10.1.2.3 comment "mynet 4711 eth0 /24" } }
+        set own4_24 { type ipv4_addr . ipv4_addr; elements = { 10.1.2.3 . 10.1.2.0 comment "mynet 4711 eth0 /24" } }
+        chain postrouting { type nat hook postrouting priority srcnat; ip saddr @masq4 goto masquerade4; … }
+        chain masquerade4 {
+            ip saddr . ip daddr & 255.255.255.0 @own4_24 return
+            ip daddr 224.0.0.0/4 return
+            masquerade
+        }
+    }
+
+There is one `own` set and one rule for each prefix length in use.  A verdict map whose elements lead to a chain a
+subnet would do as well, but the kernel then walks the whole map each time an element is added (nft_chain_validate).
+"""
+
+from __future__ import annotations
+
+from .attachment import Attachment, digest, go_network_hash
+from .ip import bits, network_of, version_of
+from .netlink import nft
+from .netlink.nft import NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6, TableName
+from .netlink.nft_expr import (
+    NFT_REG32_01,
+    NFT_REG_1,
+    NFT_REG_2,
+    bitwise_and,
+    cmp_eq,
+    goto,
+    lookup,
+    masq,
+    meta_nfproto,
+    payload_network,
+    return_,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .nlmsg import Request
+
+    Layout = tuple[tuple[TableName, tuple[int, ...]], ...]
+
+NAME = "cni_ptp"
+POSTROUTING = "postrouting"
+_TABLE_COMMENT = "masquerading of containers, kept by the CNI plugin ptp"
+
+# Each table with the IP versions it serves.  Kernels before 5.2 have NAT only in the tables of one family.
+INET = ((TableName(NFPROTO_INET, NAME), (4, 6)),)
+SPLIT = ((TableName(NFPROTO_IPV4, NAME), (4,)), (TableName(NFPROTO_IPV6, NAME), (6,)))
+LAYOUTS = (INET, SPLIT)
+
+# offset of the source and of the destination address in the header, length of an address, register of the second
+# part of a concatenation
+_HEADER = {4: (12, 16, 4, NFT_REG32_01), 6: (8, 24, 16, NFT_REG_2)}
+_TYPE = {4: nft.TYPE_IPADDR, 6: nft.TYPE_IP6ADDR}
+_NFPROTO = {4: NFPROTO_IPV4, 6: NFPROTO_IPV6}
+
+
+def masq_set(version: int) -> str:
+    """The set of all masqueraded addresses of an IP version."""
+    return f"masq{version}"
+
+
+def own_set(version: int, length: int) -> str:
+    """The set of (address, its subnet) for the addresses whose subnet has this prefix length."""
+    return f"own{version}_{length}"
+
+
+def own_set_length(name: str, version: int) -> int | None:
+    """The prefix length in the name of an own set; None if the name is not of one."""
+    text = name[len(f"own{version}_") :]
+    if not name.startswith(f"own{version}_") or not text.isdigit() or int(text) >= 8 * _HEADER[version][2]:
+        return None
+    return int(text)
+
+
+def has_own_set(addr: bytes, length: int) -> bool:
+    """Whether the subnet holds more than the address itself; what a container sends to itself never leaves it."""
+    return length < bits(addr)
+
+
+def own_key(addr: bytes, length: int) -> bytes:
+    """The key of an address in its own set."""
+    return addr + network_of(addr, length)
+
+
+def table_of(layout: Layout, version: int) -> TableName:
+    """The table of the layout that serves an IP version."""
+    for table, versions in layout:
+        if version in versions:
+            return table
+    raise ValueError(f"no table for IP version {version}")
+
+
+# --- whose an element is --------------------------------------------------------------------------------------------
+
+
+def element_comment(attachment: Attachment, length: int, count: int) -> str:
+    """The owner in clear, the prefix length, and how many addresses the attachment has if it has several.
+
+    Hashes stand for an owner that is too long or has characters that nft would not take back.
+    """
+    tail = f"/{length} of {count}" if count > 1 else f"/{length}"
+    text = f"{attachment.owner()} {tail}"
+    if len(text) <= nft.MOST_COMMENT and text.isascii() and text.isprintable() and '"' not in text:
+        return text
+    return f"#{go_network_hash(attachment.network)} #{digest(attachment.owner())[:64]} {tail}"
+
+
+def owner_marks(attachment: Attachment) -> tuple[str, str]:
+    """How the comment of an element begins if the attachment owns it: in clear, or by its hashes."""
+    hashes = f"#{go_network_hash(attachment.network)} #{digest(attachment.owner())[:64]}"
+    return f"{attachment.owner()} /", f"{hashes} /"
+
+
+def network_marks(network: str) -> tuple[str, str]:
+    """How the comment of an element begins if it belongs to the network."""
+    return f"{network} ", f"#{go_network_hash(network)} "
+
+
+def parse_comment(comment: str) -> tuple[Attachment | None, int, int]:
+    """(owner, prefix length, count of the owner's addresses) of an element's comment; the owner is None if hashed.
+
+    ValueError if it is not one of ours.
+    """
+    owner, slash, tail = comment.rpartition(" /")
+    length, _, count = tail.partition(" of ")
+    parts = owner.split(" ")
+    if not slash or len(parts) not in (2, 3):
+        raise ValueError(f"not the comment of an element of {NAME}: {comment}")
+    attachment = Attachment(parts[0], parts[1], parts[2]) if len(parts) == 3 else None
+    return attachment, int(length), int(count or "1")
+
+
+# --- the table ------------------------------------------------------------------------------------------------------
+
+
+def skeleton(table: TableName, versions: tuple[int, ...], lengths: dict[int, set[int]]) -> list[Request]:
+    """The table is whole: its sets, its chains, and in them exactly the rules they must have; elements stay.
+
+    lengths: for each IP version the prefix lengths that have an own set or are to have one.
+    """
+    requests = [nft.new_table(table, _TABLE_COMMENT), nft.new_nat_postrouting_chain(table, POSTROUTING)]
+    requests += [nft.new_chain(table, masquerade_chain(v)) for v in versions]
+    numbers: dict[str, int] = {}
+    for version in versions:
+        requests += _sets(table, version, lengths[version], numbers)
+    for chain in chains(versions):
+        requests.append(nft.flush_chain(table, chain))
+        requests += [nft.add_rule(table, chain, rule) for rule in rules(table, chain, versions, lengths, numbers)]
+    return requests
+
+
+def masquerade_chain(version: int) -> str:
+    """The chain that decides by the destination."""
+    return f"masquerade{version}"
+
+
+def chains(versions: tuple[int, ...]) -> list[str]:
+    """The chains of a table, those that others lead to first."""
+    return [*[masquerade_chain(v) for v in versions], POSTROUTING]
+
+
+def _sets(table: TableName, version: int, lengths: set[int], numbers: dict[str, int]) -> list[Request]:
+    wanted = [(masq_set(version), [_TYPE[version]], "addresses of containers to be masqueraded")]
+    for length in sorted(lengths, reverse=True):
+        wanted.append((own_set(version, length), [_TYPE[version]] * 2, "each with its own subnet: not masqueraded"))
+    requests = []
+    for name, types, text in wanted:
+        numbers[name] = len(numbers) + 1
+        requests.append(nft.new_set(table, name, types, numbers[name], text))
+    return requests
+
+
+def rules(
+    table: TableName, chain: str, versions: tuple[int, ...], lengths: dict[int, set[int]], numbers: dict[str, int]
+) -> list[list[bytes]]:
+    """The rules of one chain, each a list of expressions.  numbers: of the sets that the same batch makes."""
+    if chain == POSTROUTING:
+        return [_to_masquerade(table, v, numbers.get(masq_set(v), 0)) for v in versions]
+    version = 4 if chain == masquerade_chain(4) else 6
+    own = [_own(table, version, n, numbers.get(own_set(version, n), 0)) for n in sorted(lengths[version], reverse=True)]
+    return [*own, _multicast(table, version), [masq()]]
+
+
+def _to_masquerade(table: TableName, version: int, number: int) -> list[bytes]:
+    """ip saddr @masq4 goto masquerade4"""
+    saddr, _, size, _ = _HEADER[version]
+    return [
+        *_family(table, version),
+        payload_network(NFT_REG_1, saddr, size),
+        lookup(NFT_REG_1, masq_set(version), number),
+        goto(masquerade_chain(version)),
+    ]
+
+
+def _own(table: TableName, version: int, length: int, number: int) -> list[bytes]:
+    """ip saddr . ip daddr & 255.255.255.0 @own4_24 return"""
+    saddr, daddr, size, second = _HEADER[version]
+    return [
+        *_family(table, version),
+        payload_network(NFT_REG_1, saddr, size),
+        payload_network(second, daddr, size),
+        bitwise_and(second, network_of(b"\xff" * size, length)),
+        lookup(NFT_REG_1, own_set(version, length), number),
+        return_(),
+    ]
+
+
+def _multicast(table: TableName, version: int) -> list[bytes]:
+    """ip daddr 224.0.0.0/4 return; ip6 daddr ff00::/8 return"""
+    daddr = _HEADER[version][1]
+    if version == 6:
+        match = [payload_network(NFT_REG_1, daddr, 1), cmp_eq(NFT_REG_1, b"\xff")]
+    else:
+        match = [
+            payload_network(NFT_REG_1, daddr, 4),
+            bitwise_and(NFT_REG_1, b"\xf0\0\0\0"),
+            cmp_eq(NFT_REG_1, b"\xe0\0\0\0"),
+        ]
+    return [*_family(table, version), *match, return_()]
+
+
+def _family(table: TableName, version: int) -> list[bytes]:
+    """In a table of both families each rule asks for its own first."""
+    if table.family != NFPROTO_INET:
+        return []
+    return [meta_nfproto(NFT_REG_1), cmp_eq(NFT_REG_1, bytes((_NFPROTO[version],)))]
+
+
+def element_places(addr: bytes, length: int) -> list[tuple[str, bytes]]:
+    """(set, key) of each element that an address of a subnet has."""
+    version = version_of(addr)
+    places = [(masq_set(version), addr)]
+    if has_own_set(addr, length):
+        places.append((own_set(version, length), own_key(addr, length)))
+    return places

@@ -1,0 +1,159 @@
+"""Our nf_tables table looked after: what CHECK, STATUS, GC and `ptp list` ask of it."""
+
+from __future__ import annotations
+
+import errno
+
+from .errors import NetlinkError
+from .ip import text_of, version_of
+from .netlink import nft
+from .nft_masquerade import commit, deletions, generation, is_there, open_socket, retry, search
+from .nft_ruleset import (
+    LAYOUTS,
+    POSTROUTING,
+    element_places,
+    masquerade_chain,
+    network_marks,
+    owner_marks,
+    parse_comment,
+    skeleton,
+    table_of,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .attachment import Attachment
+    from .netlink.sock import Socket
+    from .nft_ruleset import Layout
+
+_MOST_DELETIONS = 128  # an address has two elements of about 100 bytes: the batch must fit the send buffer
+
+
+def findings(attachment: Attachment, addresses: list[tuple[bytes, int]]) -> list[str]:
+    """What is missing of the masquerading of (packed address, prefix length) each, in words."""
+    with open_socket() as sock:
+        layout = _layout(sock)
+        if not layout:
+            return ["nf_tables has no table cni_ptp: nothing is masqueraded"]
+        words = []
+        for table, versions in layout:
+            wanted = [v for v in versions if any(version_of(a) == v for a, _ in addresses)]
+            words += _rules_missing(sock, table, versions, wanted)
+        for address, length in addresses:
+            words += _element_missing(sock, layout, attachment, address, length)
+    return words
+
+
+def _layout(sock: Socket) -> Layout:
+    """The tables that are there."""
+    for layout in LAYOUTS:
+        answers = sock.ask(*[nft.get_table(table) for table, _ in layout])
+        there = tuple(part for part, answer in zip(layout, answers) if is_there(answer))
+        if there:
+            return there
+    return ()
+
+
+def _rules_missing(sock: Socket, table: nft.TableName, versions: tuple[int, ...], wanted: list[int]) -> list[str]:
+    """Chains that lost their rules: those of the base chain, or the last two (multicast, masquerade) of the others."""
+    words = []
+    needed = [(POSTROUTING, len(versions)), *[(masquerade_chain(v), 2) for v in wanted]]
+    for chain, least in needed if wanted else []:
+        count = len(sock.dump(nft.dump_rules(table, chain)).messages)
+        if count < least:
+            words.append(f"nf_tables chain {table} {chain} has {count} rules, fewer than the {least} it must have")
+    return words
+
+
+def _element_missing(sock: Socket, layout: Layout, attachment: Attachment, address: bytes, length: int) -> list[str]:
+    table = table_of(layout, version_of(address))
+    places = element_places(address, length)
+    for (name, _), answer in zip(places, sock.ask(*[nft.get_element(table, n, key) for n, key in places])):
+        if not is_there(answer):
+            return [f"{text_of(address)} is not in nf_tables set {table} {name}: not masqueraded as it should be"]
+        comment = nft.read_elements(answer.one())[0][1]
+        if not comment.startswith(owner_marks(attachment)):
+            return [f"{text_of(address)} in nf_tables set {table} {name} belongs to another: {comment}"]
+    return []
+
+
+def refusal() -> str:
+    """Why the kernel would not masquerade, "" if it would: a transaction that is never ended is tried and undone.
+
+    Source: net/netfilter/nfnetlink.c nfnetlink_rcv_batch: without NFNL_MSG_BATCH_END everything is aborted.
+    """
+    try:
+        with open_socket() as sock:
+            words = ""
+            for layout in LAYOUTS:
+                words = ""
+                for table, versions in layout:
+                    requests = nft.batch(skeleton(table, versions, {v: set() for v in versions}), None)[:-1]
+                    refused = [a.error for a in sock.batch(requests) if a.error is not None]
+                    if refused:
+                        words = str(refused[0])
+                if not words:
+                    return ""
+            return words
+    except NetlinkError as e:
+        return str(e)
+    except OSError as e:
+        return f"the kernel has no nf_tables: {e.strerror}"
+
+
+def owners() -> list[tuple[Attachment | None, bytes]]:
+    """(owner, or None if only its hash is known; packed address) of each masqueraded address."""
+    found: list[tuple[Attachment | None, bytes]] = []
+    try:
+        with open_socket() as sock:
+            for _, address, comment in search(sock, _layout(sock), ("",)):
+                try:
+                    owner = parse_comment(comment)[0]
+                except ValueError:
+                    owner = None
+                found.append((owner, address))
+    except (OSError, NetlinkError):
+        return []
+    return found
+
+
+def gc(network: str, valid: list[Attachment]) -> None:
+    """Every address of the network is masqueraded for a valid attachment, and a table without addresses is gone."""
+    keep = tuple(mark for attachment in valid for mark in owner_marks(attachment))
+    try:
+        sock = open_socket()
+    except OSError as e:
+        if e.errno == errno.EPROTONOSUPPORT:
+            return  # a kernel without nf_tables has nothing of ours
+        raise
+    with sock:
+        for layout in LAYOUTS:
+            there = tuple(part for part in layout if is_there(sock.ask(nft.get_table(part[0]))[0]))
+            retry("collect stale masquerading", lambda there=there: _collect(sock, there, network, keep))  # type: ignore[misc]
+            for table, versions in there:
+                delete_if_empty(sock, table, versions)
+
+
+def _collect(sock: Socket, layout: Layout, network: str, keep: tuple[str, ...]) -> None:
+    while True:
+        genid = generation(sock.ask(nft.get_generation())[0])
+        stale = {
+            address: comment
+            for _, address, comment in search(sock, layout, network_marks(network))
+            if not comment.startswith(keep)
+        }
+        if not stale:
+            return
+        some = dict(list(stale.items())[:_MOST_DELETIONS])
+        commit(sock, deletions(sock, layout, some), genid)
+
+
+def delete_if_empty(sock: Socket, table: nft.TableName, versions: tuple[int, ...]) -> None:
+    """The table is gone, unless it holds an address."""
+
+    def attempt() -> None:
+        genid = generation(sock.ask(nft.get_generation())[0])
+        if not search(sock, ((table, versions),), ("",)):
+            commit(sock, [nft.delete_table(table)], genid)
+
+    retry(f"delete the empty table {table}", attempt)
