@@ -12,10 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.namespaces import Host, empty_directory, new_mount_namespace, new_network_namespace, release_directory
+from tests.namespaces import (
+    REFERENCE,
+    Host,
+    empty_directory,
+    new_mount_namespace,
+    new_network_namespace,
+    release_directory,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
-IN_CI = os.environ.get("CI") == "true"
+IN_CI = os.environ.get("CI", "").lower() in ("true", "1")
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -26,6 +33,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, which is a failure: {report.longrepr}"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    """The same for a module that is skipped as a whole."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if IN_CI and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid} skipped in CI, which is a failure: {report.longrepr}"
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +60,14 @@ def plugin_file() -> Path:
 @pytest.fixture(scope="session")
 def _mounts() -> None:
     new_mount_namespace()
+
+
+@pytest.fixture
+def go_plugins() -> str:
+    """The directory of the Go plugins, the reference."""
+    if not (REFERENCE / "ptp").exists():
+        pytest.skip(f"needs the Go plugins in {REFERENCE} (Debian: containernetworking-plugins)")
+    return str(REFERENCE)
 
 
 @pytest.fixture

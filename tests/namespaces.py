@@ -7,10 +7,12 @@ without privileges under `unshare -Urnm` (see the Makefile).
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,32 @@ def _initial(kind: str) -> int | None:
         return None  # another user's process 1: then this process has no power over its namespaces either
 
 
+_STARTED_IN = _namespace("net")
+started_in_fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY)  # for the test that it is refused
+
+
+def refuse_initial_namespace() -> None:
+    """Returns only in a network namespace that is neither the one we were started in nor that of process 1."""
+    if _namespace("net") in (_STARTED_IN, _initial("net")):
+        raise RuntimeError("no network namespace of one's own: refused")
+
+
+@contextlib.contextmanager
+def entered(path: str) -> Iterator[None]:
+    """Inside, this thread is in the network namespace at `path`."""
+    back = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    there = os.open(path, os.O_RDONLY)
+    try:
+        _call("setns", there, CLONE_NEWNET)
+        try:
+            yield
+        finally:
+            _call("setns", back, CLONE_NEWNET)
+    finally:
+        os.close(there)
+        os.close(back)
+
+
 def new_mount_namespace() -> None:
     """This thread has a mount namespace of its own, with nothing of it seen outside."""
     before = _namespace("mnt")
@@ -51,14 +79,14 @@ def new_mount_namespace() -> None:
 
 def new_network_namespace() -> None:
     """This thread has an empty network namespace of its own."""
-    before = _namespace("net")
     _call("unshare", CLONE_NEWNET)
-    if _namespace("net") in (before, _initial("net")):
-        raise RuntimeError("no network namespace of one's own: refused")
+    refuse_initial_namespace()
 
 
 def empty_directory(path: str) -> None:
     """The directory is an empty tmpfs, private to this mount namespace."""
+    if not os.path.isdir(path) and not os.access("/var/lib", os.W_OK):  # /var/lib/cni, and we are not root
+        _call("mount", b"tmpfs", b"/var/lib", b"tmpfs", 0, b"mode=755")
     os.makedirs(path, exist_ok=True)
     _call("mount", b"tmpfs", path.encode(), b"tmpfs", 0, b"mode=755")
 
@@ -177,6 +205,7 @@ class Host(Place):
         environment = self.environment(command, container, netns, ifname, path, args)
         stdin = conf if isinstance(conf, bytes) else json.dumps(conf).encode()
         more.setdefault("stdout", subprocess.PIPE)
+        refuse_initial_namespace()
         done = subprocess.run(
             [str(exe or self.plugin_file)],
             input=stdin,
@@ -197,7 +226,9 @@ class Host(Place):
         addresses = [(a["ifname"], i["local"], i["prefixlen"]) for a in self.ip("addr") for i in a["addr_info"]]
         routes = [sorted(map(str, self.ip(f, "route", "show", "table", "all"))) for f in ("-4", "-6")]
         state = Path("/var/lib/cni")
-        files = sorted(str(p) for p in state.rglob("*") if p.is_file() and is_lease(p.name))
+        files = sorted(
+            str(p) for p in state.rglob("*") if p.is_file() and ".cni-ptp" not in p.parts and is_lease(p.name)
+        )
         return {
             "links": sorted(map(str, links)),
             "addresses": sorted(map(str, addresses)),

@@ -1,0 +1,20 @@
+"""The tests' own ground: no test may reach the machine's network."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.namespaces import Host, entered, refuse_initial_namespace, started_in_fd
+
+
+def test_a_test_runs_on_a_bare_host_of_its_own(host: Host) -> None:
+    refuse_initial_namespace()
+    assert [link["ifname"] for link in host.ip("link")] == ["lo"]
+    assert os.listdir("/var/lib/cni") == []
+
+
+def test_the_namespace_that_the_tests_were_started_in_is_refused(host: Host) -> None:
+    with entered(f"/proc/self/fd/{started_in_fd}"), pytest.raises(RuntimeError, match="refused"):
+        refuse_initial_namespace()
