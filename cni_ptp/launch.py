@@ -1,6 +1,6 @@
-"""How the built file's modules are imported: from bytecode that was read with the file's head, in one read.
+"""How the built file's modules are imported: from bytecode at known offsets, each with one read.
 
-zipimport opens and reads an archive twice a module, 0.16 ms each; this takes 0.03.  The head of the built file (see
+zipimport opens and reads an archive twice a module, 0.16 ms each; this takes 0.01.  The head of the built file (see
 console/pack.py) executes this module's code and calls `install`; run from sources, nothing here is used.
 """
 
@@ -10,7 +10,8 @@ import sys
 
 # importlib.machinery has the same class, and costs 3 ms more.
 from _frozen_importlib import ModuleSpec
-from marshal import load, loads
+from marshal import loads
+from posix import pread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,22 +20,18 @@ if TYPE_CHECKING:
 
 
 class Bytecode:
-    """Finds and loads our modules (PEP 451).  modules: name -> (is a package, marshalled code).
+    """Finds and loads our modules (PEP 451).  modules: name -> (is a package, offset, size) of its marshalled code.
 
-    Those of the console lie apart, at an offset of the built file: a CNI call never reads them.
+    fd: the built file, open; base: where offsets count from.
     """
 
-    def __init__(self, modules: dict[str, tuple[bool, bytes]], path: str, console_offset: int) -> None:
+    def __init__(self, modules: dict[str, tuple[bool, int, int]], fd: int, base: int) -> None:
         self.modules = modules
-        self.path = path
-        self.console_offset = console_offset
+        self.fd = fd
+        self.base = base
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         """The module's spec, or None: then the next finder is asked."""
-        if name == "cni_ptp.console":
-            with open(self.path, "rb") as f:
-                f.seek(self.console_offset)
-                self.modules.update(load(f))  # noqa: S302
         entry = self.modules.get(name)
         # A loader for the import system is one that has the two methods below: no base class is needed.
         loader: Any = self
@@ -46,10 +43,11 @@ class Bytecode:
 
     def exec_module(self, module: ModuleType) -> None:
         """The module's code has run in it."""
+        _, offset, size = self.modules[module.__name__]
         # The only dynamic code there is: what console/pack.py compiled from the sources beside it in the archive.
-        exec(loads(self.modules[module.__name__][1]), module.__dict__)  # noqa: S102, S302
+        exec(loads(pread(self.fd, size, self.base + offset)), module.__dict__)  # noqa: S102, S302
 
 
-def install(modules: dict[str, tuple[bool, bytes]], path: str, console_offset: int) -> None:
-    """From now on our modules are imported from `modules`, and the console's from that offset of the file at `path`."""
-    sys.meta_path.insert(0, Bytecode(modules, path, console_offset))  # by its methods, see above
+def install(modules: dict[str, tuple[bool, int, int]], fd: int, base: int) -> None:
+    """From now on our modules are imported from the open file `fd`, which stays open."""
+    sys.meta_path.insert(0, Bytecode(modules, fd, base))  # type: ignore[arg-type]  # by its methods, see above

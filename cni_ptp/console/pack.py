@@ -1,8 +1,8 @@
 """The built file as bytes: text that starts Python, bytecode of one Python version, a zip archive of the sources.
 
     0                  HEAD, 1,024 bytes of text: the shebang line and what it has Python do
-    1,024              marshalled (code of launch.py, {module: (is a package, marshalled code)}), for one Python version
-    after that         marshalled {module: ...} of the console, which no CNI verb needs
+    1,024              marshalled (code of launch.py, {module: (is a package, offset, size)}), for one Python version
+    after that         each module's marshalled code; offsets count from here
     after that         a zip archive, stored, from which any other Python imports the same sources
 
 Same sources, same interpreter path and same Python version make the same bytes, in a process with PYTHONHASHSEED=0
@@ -10,7 +10,6 @@ Same sources, same interpreter path and same Python version make the same bytes,
 """
 
 from __future__ import annotations
-import __future__
 
 import ast
 import io
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 PACKAGE = "cni_ptp"
 LAUNCH = PACKAGE + "/launch.py"
-CONSOLE = PACKAGE + ".console"
 HEAD_SIZE = 1024
 # How the Python that packs is run, with PYTHONHASHSEED=0, so that the same sources make the same bytes.  Without column
 # numbers (from 3.11 on) the bytecode of a module is a fifth smaller, and loads that much faster.
@@ -44,10 +42,10 @@ del sys.argv[0]
 if _frozen_importlib_external.MAGIC_NUMBER == {magic!r}:
     launch, modules = marshal.loads(f.read({size}))
     exec(launch)  # cni_ptp/launch.py
-    install(modules, sys.argv[0], f.tell())
+    install(modules, f.fileno(), f.tell())
 else:
+    f.close()
     sys.path.insert(0, sys.argv[0])
-f.close()
 from cni_ptp.__main__ import run
 run()
 """
@@ -64,9 +62,9 @@ def pack(sources: dict[str, bytes], interpreter: str, version: str) -> bytes:
     sources: contents by archive path, such as "cni_ptp/main.py".  version: for people, such as "3.11".
     ValueError if no shebang line can name the interpreter.
     """
-    verbs, console = bytecode(sources)
+    index, code = bytecode(sources)
     stream = io.BytesIO()
-    stream.write(_head(interpreter, version, len(verbs)) + verbs + console)
+    stream.write(_head(interpreter, version, len(index)) + index + code)
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for path, content in sorted({**sources, "__main__.py": _ARCHIVE_MAIN}.items()):
             member = zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0))
@@ -87,15 +85,15 @@ def _head(interpreter: str, version: str, size: int) -> bytes:
 
 
 def bytecode(sources: dict[str, bytes]) -> tuple[bytes, bytes]:
-    """The marshalled code of all modules for the Python that runs this: (launch and verbs, console)."""
-    verbs: dict[str, tuple[bool, bytes]] = {}
-    console: dict[str, tuple[bool, bytes]] = {}
+    """(marshalled launcher and index, code of all modules) for the Python that runs this."""
+    index: dict[str, tuple[bool, int, int]] = {}
+    code = b""
     for path, content in sorted(sources.items()):
         if path.endswith(".py"):
-            name = module_name(path)
-            part = console if (name + ".").startswith(CONSOLE + ".") else verbs
-            part[name] = (path.endswith("/__init__.py"), marshalled(content, path))
-    return marshal.dumps((compiled(sources[LAUNCH], LAUNCH), verbs)), marshal.dumps(console)
+            one = marshalled(content, path)
+            index[module_name(path)] = (path.endswith("/__init__.py"), len(code), len(one))
+            code += one
+    return marshal.dumps((compiled(sources[LAUNCH], LAUNCH), index)), code
 
 
 def marshalled(content: bytes, path: str) -> bytes:
@@ -104,15 +102,44 @@ def marshalled(content: bytes, path: str) -> bytes:
 
 
 def compiled(content: bytes, path: str) -> CodeType:
-    """The code of one source as it is in the built file: without docstrings, its file named as in the archive.
+    """The code of one source as it is in the built file: what only readers and type checkers need is left out.
 
-    What `from __future__ import annotations` does is asked of the compiler instead, which spares loading __future__.
+    That is docstrings, annotations, and the blocks under TYPE_CHECKING: a third of what would have to be loaded.
     """
-    tree = ast.parse(content, path)
-    tree.body = [node for node in tree.body if not (isinstance(node, ast.ImportFrom) and node.module == "__future__")]
-    flags = __future__.annotations.compiler_flag
-    code: CodeType = compile(tree, path, "exec", flags=flags, dont_inherit=True, optimize=2)
+    tree = _Leaner().visit(ast.parse(content, path))
+    code: CodeType = compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True, optimize=2)
     return code
+
+
+class _Leaner(ast.NodeTransformer):
+    """Takes out of a module what has no effect when it runs."""
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        """Without `from __future__ import annotations`, as there are none."""
+        return None if node.module == "__future__" else node
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        """Without what stands under TYPE_CHECKING."""
+        self.generic_visit(node)
+        return None if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING" else node
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        """Without the parameter's annotation."""
+        node.annotation = None
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        """Without the result's annotation."""
+        self.generic_visit(node)
+        node.returns = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        """A plain assignment; without a value it was nothing but a declaration."""
+        self.generic_visit(node)
+        if node.value is None:
+            return ast.copy_location(ast.Pass(), node)
+        return ast.copy_location(ast.Assign([node.target], node.value), node)
 
 
 def module_name(path: str) -> str:
