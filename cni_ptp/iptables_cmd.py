@@ -121,7 +121,8 @@ def remove(attachment: Attachment, hints: list[bytes]) -> None:
     What iptables-nft made is removed through netlink.  The old interface can only be read by its own program.
     """
     try:
-        iptables_nft.remove(attachment, hints)
+        with open_socket() as sock:
+            iptables_nft.remove(sock, attachment, hints)
     except OSError as e:
         if e.errno not in _NO_NF_TABLES:
             raise

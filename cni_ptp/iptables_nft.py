@@ -40,17 +40,16 @@ class Jump:
         self.source = source
 
 
-def remove(attachment: Attachment, hints: list[bytes]) -> None:
+def remove(sock: Socket, attachment: Attachment, hints: list[bytes]) -> None:
     """Neither a chain nor a jump nor a rule of the attachment is left of what iptables-nft or the Go plugin made.
 
     hints: the attachment's packed addresses as far as they are known.  A jump for another address stays while the host
     routes that to a container: the chain may serve another interface of it.
     """
-    with open_socket() as sock:
-        for version in _NAT:
-            retry("remove the rules that iptables made", lambda v=version: _try_remove(sock, v, attachment, hints))  # type: ignore[misc]
-        prefix = attachment.go_nft_hash()
-        retry("remove the rules that the Go plugin made", lambda: _try_remove_go_rules(sock, prefix, ()))
+    for version in _NAT:
+        retry("remove the rules that iptables made", lambda v=version: _try_remove(sock, v, attachment, hints))  # type: ignore[misc]
+    prefix = attachment.go_nft_hash()
+    retry("remove the rules that the Go plugin made", lambda: _try_remove_go_rules(sock, prefix, ()))
 
 
 def chain_rules(sock: Socket, version: int, attachment: Attachment) -> list[Message] | None:

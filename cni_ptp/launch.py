@@ -50,4 +50,4 @@ class Bytecode:
 
 def install(modules: dict[str, tuple[bool, int, int]], fd: int, base: int) -> None:
     """From now on our modules are imported from the open file `fd`, which stays open."""
-    sys.meta_path.insert(0, Bytecode(modules, fd, base))  # type: ignore[arg-type]  # by its methods, see above
+    sys.meta_path.insert(0, Bytecode(modules, fd, base))  # by its methods, see above

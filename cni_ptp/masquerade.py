@@ -14,6 +14,7 @@ from .errors import KERNEL_REFUSED, CniError, NetlinkError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .attachment import Attachment
+    from .netlink.sock import Socket
 
 # What a kernel without nf_tables, or without its NAT, answers.
 _LACKING = (errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.EOPNOTSUPP, errno.ENOENT, errno.EINVAL)
@@ -23,13 +24,32 @@ _LEGACY_TABLES = ("/proc/net/ip_tables_names", "/proc/net/ip6_tables_names")
 
 
 class Masquerade:
-    """backend: "nftables", "iptables", or "" for the first that works."""
+    """backend: "nftables", "iptables", or "" for the first that works.  Close it after the other work is done.
 
-    __slots__ = ("attachment", "backend")
+    The kernel makes the closing of an nf_tables socket wait for what was deleted to be freed, one grace period, and
+    holds up whoever deletes a link meanwhile (nf_tables_api.c nft_rcv_nl_event, since Linux 5.2).
+    """
+
+    __slots__ = ("attachment", "backend", "sock")
 
     def __init__(self, attachment: Attachment, backend: str) -> None:
         self.attachment = attachment
         self.backend = backend
+        self.sock: Socket | None = None
+
+    def __enter__(self) -> Masquerade:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self.sock is not None:
+            self.sock.close()
+            self.sock = None
+
+    def _socket(self) -> Socket:
+        """OSError EPROTONOSUPPORT if the kernel has no nf_tables."""
+        if self.sock is None:
+            self.sock = nft_masquerade.open_socket()
+        return self.sock
 
     def add(self, addresses: list[tuple[bytes, int]]) -> None:
         """Each (packed address, prefix length) is masqueraded; what was left of the attachment before is gone.
@@ -43,7 +63,7 @@ class Masquerade:
             iptables_cmd.add(self.attachment, addresses)
             return
         try:
-            nft_masquerade.add(self.attachment, addresses)
+            nft_masquerade.add(self._socket(), self.attachment, addresses)
         except OSError as refused:  # NetlinkError is one
             if refused.errno not in _LACKING:
                 raise
@@ -51,7 +71,7 @@ class Masquerade:
                 raise CniError(KERNEL_REFUSED, "masquerade by nf_tables", f"the kernel has none: {refused}") from None
             self._add_by_iptables(addresses, refused)
             return
-        _remove_leftovers(self.attachment, [a for a, _ in addresses])
+        self._remove_leftovers([a for a, _ in addresses])
 
     def _add_by_iptables(self, addresses: list[tuple[bytes, int]], refused: OSError) -> None:
         from . import iptables_cmd
@@ -68,9 +88,9 @@ class Masquerade:
         hints: packed addresses it may have had.  Every part is tried; the first failure is raised, with the others.
         """
         failures: list[Exception] = []
-        for step in (nft_masquerade.remove, _remove_leftovers):
+        for step in (self._remove_ours, self._remove_leftovers):
             try:
-                step(self.attachment, hints)
+                step(hints)
             except OSError as e:
                 if e.errno not in _NO_NF_TABLES:
                     failures.append(e)
@@ -80,6 +100,19 @@ class Masquerade:
             words = "; ".join([str(e) for e in failures])
             code = failures[0].code if isinstance(failures[0], CniError) else KERNEL_REFUSED
             raise CniError(code, f"remove the masquerading of {self.attachment}", words)
+
+    def _remove_ours(self, hints: list[bytes]) -> None:
+        nft_masquerade.remove(self._socket(), self.attachment, hints)
+
+    def _remove_leftovers(self, hints: list[bytes]) -> None:
+        """What iptables, of either flavour, and the Go plugin's nftables backend keep for the attachment is gone."""
+        from . import iptables_nft
+
+        iptables_nft.remove(self._socket(), self.attachment, hints)
+        if any(map(_has_nat, _LEGACY_TABLES)):
+            from . import iptables_cmd
+
+            iptables_cmd.remove_legacy(self.attachment, hints)
 
     def check(self, addresses: list[tuple[bytes, int]]) -> list[str]:
         """What is missing, in words; [] if each address is masqueraded, by the backend or (none given) by any."""
@@ -116,17 +149,6 @@ def _nft_findings(attachment: Attachment, addresses: list[tuple[bytes, int]]) ->
         return nft_upkeep.findings(attachment, addresses)
     except OSError as e:
         return [f"nf_tables: {e}"]
-
-
-def _remove_leftovers(attachment: Attachment, hints: list[bytes]) -> None:
-    """What iptables, of either flavour, and the Go plugin's nftables backend keep for the attachment is gone."""
-    from . import iptables_nft
-
-    iptables_nft.remove(attachment, hints)
-    if any(map(_has_nat, _LEGACY_TABLES)):
-        from . import iptables_cmd
-
-        iptables_cmd.remove_legacy(attachment, hints)
 
 
 def _has_nat(path: str) -> bool:

@@ -104,13 +104,14 @@ def comment_in(answer: Answer) -> str | None:
 # --- ADD ------------------------------------------------------------------------------------------------------------
 
 
-def add(attachment: Attachment, addresses: list[tuple[bytes, int]], layouts: tuple[Layout, ...] = LAYOUTS) -> None:
+def add(
+    sock: Socket, attachment: Attachment, addresses: list[tuple[bytes, int]], layouts: tuple[Layout, ...] = LAYOUTS
+) -> None:
     """Each (packed address, prefix length) is masqueraded and belongs to the attachment, whosesoever it was.
 
-    NetlinkError if the kernel refuses; OSError EPROTONOSUPPORT, NetlinkError EINVAL or EOPNOTSUPP without nf_tables.
+    NetlinkError if the kernel refuses; EINVAL or EOPNOTSUPP without nf_tables.
     """
-    with open_socket() as sock:
-        retry("masquerade the container's addresses", lambda: _try_add(sock, attachment, dict(addresses), layouts))
+    retry("masquerade the container's addresses", lambda: _try_add(sock, attachment, dict(addresses), layouts))
 
 
 def _try_add(sock: Socket, attachment: Attachment, addresses: dict[bytes, int], layouts: tuple[Layout, ...]) -> None:
@@ -225,17 +226,16 @@ def _strays(sock: Socket, table: nft.TableName, key: bytes, comment: str, addres
 # --- DEL ------------------------------------------------------------------------------------------------------------
 
 
-def remove(attachment: Attachment, hints: Iterable[bytes]) -> None:
+def remove(sock: Socket, attachment: Attachment, hints: Iterable[bytes]) -> None:
     """No address is masqueraded for the attachment.  hints: addresses it may have had; if they do not lead to all of
     them, the whole table is searched.  Nothing there is success.  Kernel errors as NetlinkError.
     """
-    with open_socket() as sock:
-        for layout in LAYOUTS:
-            there = [is_there(answer) for answer in sock.ask(*[nft.get_table(table) for table, _ in layout])]
-            tables = tuple(part for part, exists in zip(layout, there) if exists)
-            if tables:
-                removal = _Removal(sock, tables, attachment, set(hints))
-                retry("remove the container's masquerading", removal.attempt)
+    for layout in LAYOUTS:
+        there = [is_there(answer) for answer in sock.ask(*[nft.get_table(table) for table, _ in layout])]
+        tables = tuple(part for part, exists in zip(layout, there) if exists)
+        if tables:
+            removal = _Removal(sock, tables, attachment, set(hints))
+            retry("remove the container's masquerading", removal.attempt)
 
 
 class _Removal:

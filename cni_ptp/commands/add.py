@@ -109,10 +109,10 @@ def _masquerade(attachment: Attachment, settings: Ptp, result: Result, undo: Und
     masquerade is found out before there is an interface."""
     from ..masquerade import Masquerade
 
-    masquerade = Masquerade(attachment, settings.ip_masq_backend)
     addresses = [(ip.address, ip.length) for ip in result.ips]
-    undo.add("take back the masquerading", lambda: masquerade.remove([ip.address for ip in result.ips]))
-    masquerade.add(addresses)
+    with Masquerade(attachment, settings.ip_masq_backend) as masquerade:
+        undo.add("take back the masquerading", lambda: masquerade.remove([address for address, _ in addresses]))
+        masquerade.add(addresses)
 
 
 def _make_pair(

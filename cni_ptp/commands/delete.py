@@ -41,9 +41,12 @@ def delete(args: Args, conf: Conf) -> None:
     with Held(attachment), Socket(NETLINK_ROUTE) as host:
         link = _find_link(host, attachment, args, failures)
         link_gone = _start(lambda: _try(failures, lambda: _delete_link(host, link)))
-        hints = _addresses(conf) + (_try(failures, ipam.held) or [])
-        _try(failures, lambda: _unmasquerade(attachment, hints))
-        link_gone()
+        from ..masquerade import Masquerade  # loaded while the kernel is at work
+
+        with Masquerade(attachment, "") as masquerade:
+            hints = _addresses(conf) + (_try(failures, ipam.held) or [])
+            _try(failures, lambda: masquerade.remove(hints))
+            link_gone()
         _try(failures, ipam.delete)
     if failures:
         first = failures[0]
@@ -65,12 +68,6 @@ def _start(step: Callable[[], object]) -> Callable[[], object]:
 
     start_new_thread(run, ())
     return ended.acquire
-
-
-def _unmasquerade(attachment: Attachment, hints: list[bytes]) -> None:
-    from ..masquerade import Masquerade
-
-    Masquerade(attachment, "").remove(hints)
 
 
 def _open(args: Args) -> Netns | None:
