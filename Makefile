@@ -11,6 +11,7 @@ export PYTHON PACKAGES
 # Tests see a network of their own: whatever one of them does wrong, this machine's is out of its reach.
 UNSHARE := unshare -n -m $(shell test `id -u` -eq 0 || echo -U -r)
 PYTEST_ARGS :=
+BENCH_ARGS := --fill 0 1000 5000 --burst 200
 
 build: ## build dist/ptp, its SBOM and SHA256SUMS (PYTHON=/path: the interpreter that will run it)
 	@"$(PYTHON)" tools/build_ptp.py build --interpreter "$(PYTHON)"
@@ -31,6 +32,11 @@ lint: ## ruff and mypy --strict
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
+bench: build ## compare with the Go plugin, and write docs/performance.md (BENCH_ARGS: see tools/bench.py)
+	@tools/prepare.sh test
+	python3 tools/bench.py --write docs $(BENCH_ARGS)
+	python3 tools/bench_report.py docs/performance.json
+
 clean: ## remove what the other targets made
 	rm -rf dist build .venv .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
@@ -38,5 +44,5 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; \
 		do printf '  make %-8s %s\n' "$$target" "$$text"; done
 
-.PHONY: build demo verify test lint clean help
+.PHONY: build demo verify test lint bench clean help
 .DEFAULT_GOAL := build

@@ -50,7 +50,8 @@ def in_a_process_of_its_own() -> None:
     that the process holds, and these on whether a module came from a cached .pyc file.
     """
     if os.environ.get("PYTHONHASHSEED") != "0" or sys.flags.ignore_environment or not sys.flags.no_site:
-        os.execve(sys.executable, [sys.executable, *pack.OPTIONS, *sys.argv], {"PYTHONHASHSEED": "0", "PATH": os.defpath})
+        environ = {"PYTHONHASHSEED": "0", "PATH": os.defpath}
+        os.execve(sys.executable, [sys.executable, *pack.OPTIONS, *sys.argv], environ)
 
 
 def interpreter_path(wanted: str) -> str:

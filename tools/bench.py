@@ -1,0 +1,211 @@
+"""Paired benchmark of two CNI ptp plugins, whole processes, in a network and mount namespace of its own.
+
+    bench.py [--ours DIR] [--peer DIR] [--mode MODE ...] [--pairs N] [--fill N ...] [--burst N] [--write DIR]
+
+A directory holds `ptp` and, unless it embeds that, `host-local`.  Calls alternate (ours, peer, ours, peer ...); what
+counts is the median of the ratios pair by pair, which the machine's moods do not change.  --fill attaches that many
+other containers first, with each side's own plugin.  --write puts docs/performance.md's tables and picture there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+MODES: dict[str, dict[str, Any]] = {
+    "none": {},
+    "masq": {"ipMasq": True},
+    "iptables": {"ipMasq": True, "ipMasqBackend": "iptables"},
+    "dual": {},
+}
+SIDES = ("ours", "peer")
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_INSIDE = (
+    "mount -t tmpfs t /run && mkdir -p /run/netns /var/lib/cni && mount -t tmpfs t /var/lib/cni "
+    '&& ip link set lo up && exec "$@"'
+)
+
+
+def main() -> None:
+    """Run what was asked for and print a line a case."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ours", default="dist")
+    parser.add_argument("--peer", default="/usr/lib/cni")
+    parser.add_argument("--mode", nargs="*", default=list(MODES), choices=list(MODES))
+    parser.add_argument("--pairs", type=int, default=25)
+    parser.add_argument("--fill", type=int, nargs="*", default=[0])
+    parser.add_argument("--burst", type=int, default=0, help="so many containers at once, per mode")
+    parser.add_argument("--at-once", type=int, default=8)
+    parser.add_argument("--write", help="directory for performance.json")
+    options = parser.parse_args()
+    if os.environ.get("BENCH_INSIDE") != "1":
+        os.environ["BENCH_INSIDE"] = "1"
+        argv = [sys.executable, os.path.abspath(__file__), *sys.argv[1:]]
+        os.execvp("unshare", ["unshare", "-n", "-m", "sh", "-c", _INSIDE, "sh", *argv])
+    directories = {"ours": os.path.abspath(options.ours), "peer": os.path.abspath(options.peer)}
+    rows = []
+    for mode in options.mode:
+        attached = dict.fromkeys(SIDES, 0)
+        for fill in sorted(options.fill):
+            fill_up(mode, directories, attached, fill)
+            rows += pairs(mode, directories, options.pairs, fill)
+        if options.burst:
+            rows += bursts(mode, directories, options.burst, options.at_once)
+        detach_all(mode, directories, attached)
+    if options.write:
+        machine = f"{os.cpu_count()} cores, Linux {platform.release()}, CPython of the built file's first line"
+        Path(options.write, "performance.json").write_text(json.dumps({"machine": machine, "rows": rows}, indent=1))
+
+
+def configuration(mode: str, side: str) -> bytes:
+    """The network of one side in one mode; the two never meet."""
+    number = 64 + 2 * list(MODES).index(mode) + SIDES.index(side)
+    ranges = [[{"subnet": f"10.{number}.0.0/16"}]]
+    routes = [{"dst": "0.0.0.0/0"}]
+    if mode == "dual":
+        ranges.append([{"subnet": f"fd77:{number}::/64"}])
+        routes.append({"dst": "::/0"})
+    ipam = {"type": "host-local", "ranges": ranges, "routes": routes}
+    conf = {"cniVersion": "1.0.0", "name": f"{mode}-{side}", "type": "ptp", "mtu": 1500, "ipam": ipam, **MODES[mode]}
+    return json.dumps(conf).encode()
+
+
+def call(directory: str, verb: str, stdin: bytes, container: str, netns: str) -> tuple[float, float]:
+    """(wall milliseconds, CPU milliseconds with children) of one call, which must succeed."""
+    environ = {
+        "PATH": PATH, "CNI_COMMAND": verb, "CNI_CONTAINERID": container, "CNI_NETNS": netns, "CNI_IFNAME": "eth0",
+        "CNI_PATH": directory,
+    }  # fmt: skip
+    start = time.perf_counter()
+    with subprocess.Popen(
+        [os.path.join(directory, "ptp")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ
+    ) as child:
+        assert child.stdin is not None and child.stdout is not None
+        child.stdin.write(stdin)
+        child.stdin.close()
+        output = child.stdout.read()
+        _, status, usage = os.wait4(child.pid, 0)
+        wall = time.perf_counter() - start
+        child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise SystemExit(f"{directory} {verb} failed: {output.decode()[:600]}")
+    return wall * 1e3, (usage.ru_utime + usage.ru_stime) * 1e3
+
+
+# A process inherits the peak of the one that started it, so the starter must be small: 9 MiB.
+_PEAK = """
+import posix, sys
+child = posix.fork()
+if not child:
+    posix.dup2(posix.open("/dev/null", posix.O_WRONLY), 1)
+    posix.execve(sys.argv[1], sys.argv[1:], posix.environ)
+_, status, usage = posix.wait4(child, 0)
+print(usage.ru_maxrss if not status else -1)
+"""
+
+
+def peak_kib(directory: str, verb: str, stdin: bytes, container: str, netns: str) -> int:
+    """The peak resident memory of one call, in KiB."""
+    environ = {
+        "PATH": PATH, "CNI_COMMAND": verb, "CNI_CONTAINERID": container, "CNI_NETNS": netns, "CNI_IFNAME": "eth0",
+        "CNI_PATH": directory,
+    }  # fmt: skip
+    argv = ["/usr/bin/python3", "-I", "-S", "-c", _PEAK, os.path.join(directory, "ptp")]
+    return int(subprocess.run(argv, input=stdin, env=environ, stdout=subprocess.PIPE, check=True).stdout)
+
+
+def netns(name: str) -> str:
+    """The path of a namespace, made if it is not there."""
+    path = "/run/netns/" + name
+    if not os.path.exists(path):
+        subprocess.run(["ip", "netns", "add", name], check=True)
+    return path
+
+
+def fill_up(mode: str, directories: dict[str, str], attached: dict[str, int], wanted: int) -> None:
+    """Each side has so many containers attached."""
+    for side in SIDES:
+        for i in range(attached[side], wanted):
+            name = f"fill-{mode}-{side}-{i}"
+            call(directories[side], "ADD", configuration(mode, side), name, netns(name))
+        attached[side] = max(attached[side], wanted)
+
+
+def detach_all(mode: str, directories: dict[str, str], attached: dict[str, int]) -> None:
+    """The containers of fill_up are gone."""
+    for side in SIDES:
+        for i in range(attached[side]):
+            name = f"fill-{mode}-{side}-{i}"
+            call(directories[side], "DEL", configuration(mode, side), name, "/run/netns/" + name)
+            subprocess.run(["ip", "netns", "del", name], check=True)
+
+
+def pairs(mode: str, directories: dict[str, str], count: int, fill: int) -> list[dict[str, Any]]:
+    """ADD and DEL, the two sides in turn; the first pair warms up and does not count."""
+    measured: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    path = netns("bench-" + mode)
+    for i in range(count + 1):
+        for side in SIDES:
+            for verb in ("ADD", "DEL"):
+                figures = call(directories[side], verb, configuration(mode, side), f"bench-{side}-{i}", path)
+                if i:
+                    measured.setdefault((verb, side), []).append(figures)
+    peaks = {}
+    for side in SIDES:
+        for verb in ("ADD", "DEL"):
+            peaks[verb, side] = peak_kib(directories[side], verb, configuration(mode, side), f"peak-{side}", path)
+    rows = []
+    for verb in ("ADD", "DEL"):
+        ours, peer = measured[verb, "ours"], measured[verb, "peer"]
+        row: dict[str, Any] = {
+            "mode": mode, "verb": verb, "fill": fill, "pairs": count,
+            "ours_ms": statistics.median(f[0] for f in ours), "peer_ms": statistics.median(f[0] for f in peer),
+            "ratio": statistics.median(a[0] / b[0] for a, b in zip(ours, peer)),
+            "ours_cpu_ms": statistics.median(f[1] for f in ours), "peer_cpu_ms": statistics.median(f[1] for f in peer),
+            "cpu_ratio": statistics.median(a[1] / b[1] for a, b in zip(ours, peer)),
+            "ours_rss_kib": peaks[verb, "ours"], "peer_rss_kib": peaks[verb, "peer"],
+        }  # fmt: skip
+        rows.append(row)
+        print(
+            f"{mode:9s} {verb} {fill:5d} attached: ours {row['ours_ms']:7.1f} ms, peer {row['peer_ms']:7.1f} ms, "
+            f"ratio {row['ratio']:.2f}; cpu {row['cpu_ratio']:.2f}; "
+            f"peak {row['ours_rss_kib'] / 1024:.1f} and {row['peer_rss_kib'] / 1024:.1f} MiB",
+            flush=True,
+        )
+    return rows
+
+
+def bursts(mode: str, directories: dict[str, str], burst: int, at_once: int) -> list[dict[str, Any]]:
+    """Calls a second when a burst of containers comes, so many at once."""
+    paths = {side: [netns(f"burst-{mode}-{side}-{i}") for i in range(burst)] for side in SIDES}
+    rows = []
+    for verb in ("ADD", "DEL"):
+        rate = {}
+        for side in SIDES:
+            with ThreadPoolExecutor(at_once) as pool:
+                start = time.perf_counter()
+                jobs = [
+                    pool.submit(call, directories[side], verb, configuration(mode, side), f"burst-{side}-{i}", path)
+                    for i, path in enumerate(paths[side])
+                ]
+                for job in jobs:
+                    job.result()
+                rate[side] = burst / (time.perf_counter() - start)
+        rows.append({"mode": mode, "verb": verb, "burst": burst, "at_once": at_once, **rate})
+        ratio = rate["ours"] / rate["peer"]
+        rates = f"ours {rate['ours']:.0f}/s, peer {rate['peer']:.0f}/s, ratio {ratio:.2f}"
+        print(f"{mode:9s} {verb} burst of {burst}, {at_once} at once: {rates}", flush=True)
+    return rows
+
+
+if __name__ == "__main__":
+    main()
