@@ -218,7 +218,7 @@ class Host(Place):
         return Reply(done)
 
     def snapshot(self) -> dict[str, Any]:
-        """Whatever the plugin may leave behind, comparable; what the host as a whole keeps (forwarding) is not in it."""
+        """Whatever the plugin may leave, comparable; what the host as a whole keeps (forwarding) is not in it."""
         links = [
             (link["ifname"], link.get("address"), link.get("ifalias"), link.get("master"), "UP" in link["flags"])
             for link in self.ip("-d", "link")
@@ -245,11 +245,11 @@ def is_lease(name: str) -> bool:
 
 
 def without_skeleton(ruleset: str) -> str:
-    """The ruleset without our table if that holds no element and no subnet chain: it may stay until GC."""
+    """The ruleset without our table if that holds no element: it may stay until GC."""
     tables = ("\n" + ruleset).split("\ntable ")
     kept = [t for t in tables if not (t.startswith(("inet cni_ptp ", "ip cni_ptp ", "ip6 cni_ptp ")) and _is_empty(t))]
     return "\ntable ".join(kept).strip()
 
 
 def _is_empty(table: str) -> bool:
-    return "elements" not in table and " : " not in table and table.count("\tchain ") <= 2
+    return "elements" not in table

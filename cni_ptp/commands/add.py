@@ -8,7 +8,7 @@ from .. import signals, sysctl
 from ..args import Args
 from ..attachment import Attachment
 from ..conf import Conf, Ptp, mac_text, ptp
-from ..errors import KERNEL_REFUSED, CniError, to_cni
+from ..errors import INVALID_NETWORK_CONFIG, KERNEL_REFUSED, CniError, to_cni
 from ..ipam.choose import choose
 from ..ipam.validate import validate
 from ..lock import Held
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..ipam.choose import Ipam
+
+
+_IPV6_MIN_MTU = 1280  # include/linux/ipv6.h
 
 
 def add(args: Args, conf: Conf, reply: Callable[[dict[str, Any]], None]) -> None:
@@ -60,6 +63,7 @@ def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns
         result = ipam.add()
         undo.add("release the addresses", ipam.delete)
         validate(result, conf.ipam.text("type") if conf.ipam else "")
+        _refuse_small_mtu(settings, result)
         signals.check()
         planned = plan(result.ips, result.routes)
         if settings.ip_masq:
@@ -102,6 +106,15 @@ def _refuse_if_there(host: Socket, container: Socket, attachment: Attachment) ->
 def _already_there(attachment: Attachment, details: str) -> CniError:
     names = f'container veth name ("{attachment.ifname}") peer provided ("{attachment.host_veth()}")'
     return CniError(KERNEL_REFUSED, f"{names} already exists", f"{details}; DEL of {attachment} removes it")
+
+
+def _refuse_small_mtu(settings: Ptp, result: Result) -> None:
+    """CniError 7 for IPv6 on an interface too small for it: the kernel would only say EINVAL."""
+    if 0 < settings.mtu < _IPV6_MIN_MTU and any(len(ip.address) == 16 for ip in result.ips):
+        words = f"mtu {settings.mtu} can not be used"
+        raise CniError(
+            INVALID_NETWORK_CONFIG, words, f"IPv6 needs {_IPV6_MIN_MTU} (RFC 8200), and IPAM gave an IPv6 address"
+        )
 
 
 def _masquerade(attachment: Attachment, settings: Ptp, result: Result, undo: Undo) -> None:

@@ -45,6 +45,8 @@ def delete(args: Args, conf: Conf) -> None:
 
         with Masquerade(attachment, "") as masquerade:
             hints = _addresses(conf) + (_try(failures, ipam.held) or [])
+            if not hints:
+                link_gone()  # an address that the host routes no more is nobody's: that is what can still be found out
             _try(failures, lambda: masquerade.remove(hints))
             link_gone()
         _try(failures, ipam.delete)
@@ -67,7 +69,12 @@ def _start(step: Callable[[], object]) -> Callable[[], object]:
             ended.release()
 
     start_new_thread(run, ())
-    return ended.acquire
+
+    def wait() -> None:
+        with ended:
+            pass
+
+    return wait
 
 
 def _open(args: Args) -> Netns | None:
