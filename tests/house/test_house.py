@@ -1,0 +1,175 @@
+"""The rules of docs/architecture.md, proven on the sources."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+from struct import Struct
+
+import pytest
+
+from cni_ptp import nlmsg
+from cni_ptp.nlmsg import Attr
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "cni_ptp"
+MODULES = sorted(p for p in PACKAGE.rglob("*.py") if "console" not in p.parts)
+FLOOR = {"errors", "undo", "jsonio", "ip", "__init__"}
+CORE = FLOOR | {
+    "nlmsg", "attachment", "args", "conf", "result", "versions", "plan", "nft_ruleset", "netlink/exchange",
+    "netlink/rt_link", "netlink/rt_addr", "netlink/rt_route", "netlink/nft", "netlink/nft_expr", "netlink/__init__",
+    "ipam/ranges", "ipam/validate", "ipam/__init__", "commands/__init__",
+}  # fmt: skip
+# What core may take from outside: no module that can do I/O.  _socket serves ip for inet_pton and constants.
+PURE = {"__future__", "struct", "errno", "_socket", "_json", "json", "json.encoder", "_sha512", "_sha2", "hashlib"}
+PURE |= {"typing", "collections.abc"}
+# Loading one of these costs more than a call may take; docs/decisions/imports.md.
+DEAR = {
+    "json", "re", "socket", "ctypes", "subprocess", "ipaddress", "hashlib", "enum", "dataclasses", "logging",
+    "argparse",
+    "traceback", "contextlib", "collections", "typing", "functools", "signal", "threading", "pathlib", "tempfile",
+}  # fmt: skip
+
+
+def name_of(path: Path) -> str:
+    """A module's name as the tables above have it."""
+    return str(path.relative_to(PACKAGE).with_suffix(""))
+
+
+def imports(path: Path, at_run_time: bool = False) -> set[str]:
+    """What a module imports: ours as in the tables above, others by their dotted names."""
+    tree = ast.parse(path.read_text())
+    found: set[str] = set()
+    skipped: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            skipped.update(ast.walk(node))
+        if at_run_time and isinstance(node, (ast.Try,)):
+            for handler in node.handlers:
+                skipped.update(ast.walk(handler))  # a public fallback
+        if at_run_time and isinstance(node, ast.FunctionDef):
+            skipped.update(ast.walk(node))
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            found.update(targets(path, node))
+    return found
+
+
+def targets(path: Path, node: ast.ImportFrom) -> set[str]:
+    """The modules that one `from` statement names."""
+    if not node.level:
+        return {node.module or ""}
+    base = path.parent
+    for _ in range(node.level - 1):
+        base = base.parent
+    base = base.joinpath(*(node.module or "").split(".")) if node.module else base
+    if base.with_suffix(".py").exists():
+        return {str(base.relative_to(PACKAGE))}
+    found = set()
+    for alias in node.names:
+        inner = base / alias.name
+        found.add(name_of(inner) if inner.with_suffix(".py").exists() else name_of(base / "__init__"))
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_go_down(path: Path) -> None:
+    name = name_of(path)
+    ours = {i for i in imports(path) if (PACKAGE / f"{i}.py").exists()}
+    others = imports(path) - ours
+    if name in FLOOR:
+        assert ours <= FLOOR
+    if name in CORE:
+        assert ours <= CORE, ours - CORE
+        assert others <= PURE, others - PURE
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_verb_loads_what_is_dear(path: Path) -> None:
+    assert not imports(path, at_run_time=True) & DEAR
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_verbs_never_import_the_console(path: Path) -> None:
+    if name_of(path) != "main":
+        assert not {i for i in imports(path) if i.startswith("console")}
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=name_of)
+def test_a_module_can_be_read_in_one_sitting(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 400
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=name_of)
+def test_each_module_says_what_it_holds(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+HEADERS = [
+    "linux/netlink.h", "linux/rtnetlink.h", "linux/if.h",
+    "linux/if_link.h", "linux/if_addr.h", "linux/veth.h", "linux/nsfs.h",
+    "linux/sched.h", "linux/netfilter/nfnetlink.h", "linux/netfilter/nf_tables.h", "linux/netfilter/nf_tables_compat.h",
+    "linux/netfilter.h", "linux/netfilter_ipv4.h", "linux/capability.h",
+]  # fmt: skip
+# Names of ours, or of headers that are not for user space (ip6_route.h), or another header's (libnftnl, nftables).
+OURS = re.compile(
+    r"^(_.*|NLMSG_MIN|TYPE_.*|NFTNL_.*|MOST_.*|INET|LAYOUTS|SPLIT|.*_S|RTEXT_.*|NLA_HDRLEN|INVALID_NETNS)$"
+)
+MODULES_OF_CONSTANTS = ["nlmsg", "netns", "netlink.sock", "netlink.rt_link", "netlink.rt_addr", "netlink.rt_route",
+                        "netlink.nft", "netlink.nft_expr"]  # fmt: skip
+STRUCTS = {"NLMSGHDR": "nlmsghdr", "NLATTR": "nlattr", "IFINFOMSG": "ifinfomsg", "IFADDRMSG": "ifaddrmsg",
+           "RTMSG": "rtmsg", "NFGENMSG": "nfgenmsg"}  # fmt: skip
+# Attributes that the kernel numbers in a way a header does not say by that name.
+ELSEWHERE = {"NFTA_LIST_ELEM"}
+
+
+def constants() -> dict[str, int]:
+    """Every kernel number of the package, by the kernel's name."""
+    found: dict[str, int] = {}
+    for module_name in MODULES_OF_CONSTANTS:
+        module = __import__(f"cni_ptp.{module_name}", fromlist=["x"])
+        for name, value in vars(module).items():
+            if isinstance(value, Attr):
+                found[value.name] = value.number
+            elif type(value) is int and name.isupper() and not OURS.match(name):
+                # Our NFT_MSG_* have nfnetlink's subsystem in front, as they travel.
+                found[name] = value & 0xFF if name.startswith("NFT_MSG_") else value
+    return {name: value for name, value in found.items() if name not in ELSEWHERE}
+
+
+def test_every_kernel_number_is_the_headers(tmp_path: Path) -> None:
+    numbers = constants()
+    assert len(numbers) > 100
+    lines = [f"#include <{header}>" for header in HEADERS]
+    lines += [f'_Static_assert((({name}) & {mask(name)}) == {value}U, "{name}");' for name, value in numbers.items()]
+    for struct_name, kernel_name in STRUCTS.items():
+        size = struct_size(struct_name)
+        lines.append(f'_Static_assert(sizeof(struct {kernel_name}) == {size}, "{kernel_name}");')
+    source = tmp_path / "uapi.c"
+    source.write_text("#include <sys/socket.h>\n" + "\n".join(lines) + "\n")
+    done = subprocess.run(["gcc", "-fsyntax-only", "-Wno-sign-compare", str(source)], capture_output=True, text=True)
+    assert done.returncode == 0, "\n".join(line for line in done.stderr.splitlines() if "error" in line)
+
+
+def mask(name: str) -> str:
+    """Which bits are compared: all, but of a mask that the header gives as a negative number."""
+    return "0xFFFF" if name == "NLA_TYPE_MASK" else "0xFFFFFFFF"
+
+
+def struct_size(name: str) -> int:
+    """The size of one of our header layouts."""
+    for module_name in MODULES_OF_CONSTANTS:
+        layout = getattr(__import__(f"cni_ptp.{module_name}", fromlist=["x"]), name, None)
+        if isinstance(layout, Struct):
+            return layout.size
+    raise AssertionError(name)
+
+
+def test_alignment_is_the_kernels() -> None:
+    assert [nlmsg.align(n) for n in range(6)] == [0, 4, 4, 4, 4, 8]
