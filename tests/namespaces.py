@@ -158,6 +158,10 @@ class Container(Place):
         self.path = f"/run/netns/{name}"
         self.prefix = ["ip", "netns", "exec", name]
 
+    def links(self) -> list[Any]:
+        """Its links with their addresses, comparable."""
+        return [(link["ifname"], link["address"], settled(link["addr_info"])) for link in self.ip("addr")]
+
 
 class Host(Place):
     """The host: the namespace that the test's thread is in."""
@@ -223,8 +227,15 @@ class Host(Place):
             (link["ifname"], link.get("address"), link.get("ifalias"), link.get("master"), "UP" in link["flags"])
             for link in self.ip("-d", "link")
         ]
-        addresses = [(a["ifname"], i["local"], i["prefixlen"]) for a in self.ip("addr") for i in a["addr_info"]]
-        routes = [sorted(map(str, self.ip(f, "route", "show", "table", "all"))) for f in ("-4", "-6")]
+        addresses = [
+            (a["ifname"], i["local"], i["prefixlen"]) for a in self.ip("addr") for i in settled(a["addr_info"])
+        ]
+        routes = [
+            sorted(
+                str(r) for r in self.ip(f, "route", "show", "table", "all") if not r["dst"].startswith(("fe80", "ff00"))
+            )
+            for f in ("-4", "-6")
+        ]
         state = Path("/var/lib/cni")
         files = sorted(
             str(p) for p in state.rglob("*") if p.is_file() and ".cni-ptp" not in p.parts and is_lease(p.name)
@@ -235,8 +246,13 @@ class Host(Place):
             "routes": routes,
             "nftables": without_skeleton(self.run("nft", "list", "ruleset").stdout),
             "leases": files,
-            "containers": {c.name: c.ip("addr") for c in self.containers if os.path.exists(c.path)},
+            "containers": {c.name: c.links() for c in self.containers if os.path.exists(c.path)},
         }
+
+
+def settled(addresses: list[Any]) -> list[Any]:
+    """Without the addresses that the kernel makes by itself, some time after a link is up."""
+    return [a for a in addresses if not a["local"].startswith("fe80")]
 
 
 def is_lease(name: str) -> bool:
