@@ -47,7 +47,7 @@ MIXES: dict[str, list[tuple[str, str | None]]] = {
 @pytest.mark.parametrize("mix", list(MIXES))
 def test_any_mix_of_addresses_is_attached_reachable_and_detached(host: Host, mix: str, backend: str) -> None:
     container = host.container()
-    masq = {} if backend == "none" else {"ipMasq": True, "ipMasqBackend": backend}
+    masq: dict[str, Any] = {} if backend == "none" else {"ipMasq": True, "ipMasqBackend": backend}
     configuration = static(MIXES[mix], **masq)
     if backend == "iptables":  # its base chains stay, as iptables itself leaves them
         for program in ("iptables", "ip6tables"):
