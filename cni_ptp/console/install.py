@@ -1,0 +1,110 @@
+"""ptp install: the plugin is where the container runtime looks for it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+
+from .. import __version__
+from ..errors import INVALID_ENVIRONMENT_VARIABLES, CniError
+from . import conflist, placing, program
+from .terminal import Terminal
+
+ABOUT = """\
+Writes the plugin into the directory where the container runtime looks for plugins. A running runtime may execute it
+meanwhile: it meets the old file or the new one, whole. The file is made for the Python that will run it.
+A file of the same name that is not ours is never touched without --force, and then kept for `ptp uninstall`.
+"""
+DIRECTORY = "/opt/cni/bin"
+IPAM = ("host-local", "static")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What can be chosen."""
+    parser.add_argument("--to", metavar="DIR", default=DIRECTORY, help=f"the directory of CNI plugins ({DIRECTORY})")
+    parser.add_argument(
+        "--python", metavar="PATH", help="the Python, 3.9 or later, that will run it (the one of this file)"
+    )
+    parser.add_argument("--with-ipam", action="store_true", help="also under the names host-local and static")
+    parser.add_argument(
+        "--force", action="store_true", help="replace files that are not ours, keeping a backup of each"
+    )
+    conflist.arguments(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """All was installed: 0; or nothing was, and CniError or OSError says why."""
+    terminal = Terminal()
+    directory = os.path.abspath(options.to)
+    paths = [os.path.join(directory, name) for name in ("ptp", *(IPAM if options.with_ipam else ()))]
+    interpreter = _interpreter(options.python)
+    _refuse_foreign(paths, options.force)
+    listed = conflist.prepared(options, directory) if options.conflist else None
+    content = _content(interpreter)
+    os.makedirs(directory, 0o755, exist_ok=True)
+    aside = placing.write_aside(paths[0], content, 0o755)
+    try:
+        _try_out(aside)
+        _place(aside, paths[0], terminal)
+    except BaseException:
+        if os.path.lexists(aside):
+            os.unlink(aside)
+        raise
+    terminal.say(f"installed {paths[0]}, version {__version__}, for {interpreter}")
+    for path in paths[1:]:
+        _place(placing.link_aside(path, "ptp"), path, terminal)
+        terminal.say(f"installed {path}, a link to ptp")
+    if listed is not None:
+        conflist.write(listed, terminal)
+    return 0
+
+
+def _interpreter(wanted: str | None) -> str:
+    if wanted is None:
+        return program.own_interpreter()
+    found = shutil.which(wanted)
+    if found is None:
+        raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"find the Python {wanted}", "no such program")
+    return os.path.abspath(found)
+
+
+def _refuse_foreign(paths: list[str], force: bool) -> None:
+    """CniError 4, before anything is written, if there is something at one of the paths that must not be replaced."""
+    for path in paths:
+        if os.path.isdir(path):
+            raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"install {path}", "there is a directory of that name")
+        if os.path.lexists(path) and not program.is_ours(path) and not force:
+            details = "there is another plugin of that name; --force replaces it and keeps a backup"
+            raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"install {path}", details)
+
+
+def _content(interpreter: str) -> bytes:
+    """The file we run from if it is for that Python already, else one made for it."""
+    own = program.path()
+    if own is not None:
+        with open(own, "rb") as f:
+            content = f.read()
+        if program.interpreter_of(content) == interpreter:
+            return content
+    return program.built(interpreter)
+
+
+def _try_out(path: str) -> None:
+    """CniError 4 if the file at its place can not be executed: no such Python, a noexec mount."""
+    environ = {"CNI_COMMAND": "VERSION", "PATH": os.defpath}
+    about = f"execute {path}"
+    try:
+        done = subprocess.run([path], env=environ, capture_output=True, check=False, timeout=60)  # noqa: S603  just written
+    except (OSError, subprocess.TimeoutExpired) as e:
+        raise CniError(INVALID_ENVIRONMENT_VARIABLES, about, str(e)) from None
+    if done.returncode or b"supportedVersions" not in done.stdout:
+        words = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
+        raise CniError(INVALID_ENVIRONMENT_VARIABLES, about, words)
+
+
+def _place(aside: str, path: str, terminal: Terminal) -> None:
+    if os.path.lexists(path) and not program.is_ours(path):
+        terminal.say(f"kept the {os.path.basename(path)} that was there as {placing.keep(path)}")
+    placing.replace(aside, path)

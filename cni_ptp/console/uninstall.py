@@ -1,0 +1,56 @@
+"""ptp uninstall: the directory of plugins is as it was before ptp install."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from ..attachment import ALIAS_PREFIX
+from ..netlink.sock import NETLINK_ROUTE, Socket
+from . import iproute, placing, program
+from .install import DIRECTORY, IPAM
+from .terminal import Terminal
+
+ABOUT = """\
+Removes the plugin and its names host-local and static from the directory where the container runtime looks for
+plugins, and puts back what `ptp install --force` replaced. Files that are not ours are left alone.
+While containers are attached it does nothing without --force: their runtime needs the plugin to detach them.
+Network configurations stay.
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What can be chosen."""
+    parser.add_argument("--to", metavar="DIR", default=DIRECTORY, help=f"the directory of CNI plugins ({DIRECTORY})")
+    parser.add_argument("--force", action="store_true", help="also while containers are attached")
+
+
+def run(options: argparse.Namespace) -> int:
+    """0 if nothing of ours is in the directory any more; 1 if containers are attached."""
+    terminal = Terminal()
+    directory = os.path.abspath(options.to)
+    ours = [path for path in (os.path.join(directory, n) for n in (*IPAM, "ptp")) if program.is_ours(path)]
+    attached = _attached()
+    if ours and attached and not options.force:
+        terminal.say(
+            f"{attached} attachments of this plugin are on this host, and need it to be detached: see ptp list"
+        )
+        terminal.say("nothing was removed; --force does it nevertheless")
+        return 1
+    for path in ours:
+        backup = placing.backup_of(path)
+        if os.path.lexists(backup):
+            placing.replace(backup, path)
+            terminal.say(f"put back the {os.path.basename(path)} that was at {path}")
+        else:
+            os.unlink(path)
+            placing.sync_directory(directory)
+            terminal.say(f"removed {path}")
+    if not ours:
+        terminal.say(f"nothing of ours in {directory}")
+    return 0
+
+
+def _attached() -> int:
+    with Socket(NETLINK_ROUTE) as sock:
+        return sum(1 for link in iproute.veths(sock) if link.alias.startswith(ALIAS_PREFIX + " "))
