@@ -1,120 +1,167 @@
-"""One conversation, with scripted datagrams."""
+"""One netlink conversation, fed with scripted datagrams."""
 
 from __future__ import annotations
 
 import errno
-from struct import Struct, pack
+from struct import pack
 
 import pytest
 
-from cni_ptp.errors import DecodeError
+from cni_ptp.errors import DecodeError, NetlinkError
 from cni_ptp.netlink.exchange import Exchange
-from cni_ptp.nlmsg import (
-    NLM_F_ACK,
-    NLM_F_DUMP,
-    NLM_F_DUMP_INTR,
-    NLM_F_MULTI,
-    NLMSG_DONE,
-    NLMSG_ERROR,
-    NLMSG_NOOP,
-    NLMSG_OVERRUN,
-    Request,
-    Table,
-)
+from cni_ptp.nlmsg import NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTI, STRZ, U32, Attr, Request, Table, split
 
-TABLE = Table(header=Struct("=I"))
+MTU = Attr(4, "IFLA_MTU", U32)
+NAME = Attr(3, "IFLA_IFNAME", STRZ)
+TABLE = Table(MTU)
+ADD = Request(16, NLM_F_ACK, MTU(1500), "add it", TABLE)
+SET = Request(19, NLM_F_ACK, MTU(9000), "set it", TABLE)
+DUMP = Request(18, NLM_F_DUMP, b"", "list them", TABLE)
+BEGIN = Request(20, 0, b"", "begin", TABLE)
+NOOP, ERROR, DONE, OVERRUN = 1, 2, 3, 4
 
 
-def message(type: int, seq: int, payload: bytes = b"", flags: int = 0) -> bytes:
-    """One message of the kernel, padded."""
-    length = 16 + len(payload)
-    return pack("=IHHII", length, type, flags, seq, 0) + payload + b"\0" * (-length & 3)
+def nlmsg(type: int, seq: int, payload: bytes = b"", flags: int = 0) -> bytes:
+    """One message from the kernel."""
+    return pack("=IHHII", 16 + len(payload), type, flags, seq, 1234) + payload
 
 
 def ack(seq: int, number: int = 0) -> bytes:
-    """An ack or a refusal."""
-    return message(NLMSG_ERROR, seq, pack("=i", -number) + bytes(16))
+    """An acknowledgement with a capped echo."""
+    return nlmsg(ERROR, seq, pack("=i", -number) + bytes(16))
 
 
-def asking(*flags: int) -> Exchange:
-    """An exchange of requests with these flags, numbered from 7."""
-    return Exchange([Request(20, f, b"", f"ask {i}", TABLE) for i, f in enumerate(flags)], 7)
+def test_all_requests_go_out_in_one_datagram_with_numbers_in_order() -> None:
+    messages = split(Exchange([ADD, SET], 7).datagram())
+    assert [(m.type, m.flags, m.seq) for m in messages] == [(16, 5, 7), (19, 5, 8)]
 
 
-def test_requests_travel_in_one_datagram_with_rising_numbers() -> None:
-    assert asking(NLM_F_ACK, NLM_F_ACK).datagram() == pack("=IHHII", 16, 20, 5, 7, 0) + pack("=IHHII", 16, 20, 5, 8, 0)
-
-
-def test_acks_may_come_in_several_datagrams() -> None:
-    exchange = asking(NLM_F_ACK, NLM_F_ACK)
-    exchange.feed(ack(7))
+def test_acks_may_come_in_several_datagrams_and_in_any_order() -> None:
+    exchange = Exchange([ADD, SET], 1)
+    exchange.feed(ack(2))
     assert not exchange.done
-    exchange.feed(ack(8))
-    assert exchange.done and [a.error for a in exchange.answers] == [None, None]
+    exchange.feed(ack(1))
+    assert exchange.done
+    assert [a.error for a in exchange.answers] == [None, None]
 
 
-def test_a_refusal_is_given_to_its_request_and_the_others_are_still_waited_for() -> None:
-    exchange = asking(NLM_F_ACK, NLM_F_ACK, NLM_F_ACK)
-    exchange.feed(ack(8, errno.EEXIST) + ack(7))
+def test_acks_may_come_in_one_datagram() -> None:
+    exchange = Exchange([ADD, SET], 1)
+    exchange.feed(ack(1) + ack(2))
+    assert exchange.done
+
+
+def test_a_refusal_belongs_to_its_request_and_the_others_are_still_waited_for() -> None:
+    exchange = Exchange([ADD, SET], 1)
+    exchange.feed(ack(1, errno.EEXIST))
     assert not exchange.done
-    exchange.feed(ack(9))
-    refused = exchange.answers[1].error
-    assert refused is not None and refused.errno == errno.EEXIST and refused.about == "ask 1"
-    assert exchange.answers[0].error is None and exchange.answers[2].error is None
+    exchange.feed(ack(2))
+    first, second = exchange.answers
+    assert isinstance(first.error, NetlinkError)
+    assert (first.error.errno, first.error.about, second.error) == (errno.EEXIST, "add it", None)
+
+
+@pytest.mark.parametrize("seq", [0, 3, 99, 0xFFFFFFFF])
+def test_messages_of_other_conversations_are_passed_over(seq: int) -> None:
+    exchange = Exchange([ADD, SET], 1)
+    exchange.feed(ack(seq, errno.EPERM) + nlmsg(16, seq, MTU(1)))
+    assert not exchange.done
+    assert all(not a.messages and a.error is None for a in exchange.answers)
 
 
 def test_a_reply_may_come_before_its_ack() -> None:
-    exchange = asking(NLM_F_ACK)
-    exchange.feed(message(16, 7, b"\5\0\0\0") + ack(7))
-    assert exchange.done and exchange.answers[0].one() == ((5,), {})
+    exchange = Exchange([ADD], 1)
+    exchange.feed(nlmsg(16, 1, MTU(1400)))
+    assert not exchange.done
+    exchange.feed(ack(1))
+    assert exchange.done
+    assert exchange.answers[0].one() == {MTU: 1400}
 
 
-def test_messages_of_other_conversations_are_passed_over() -> None:
-    exchange = asking(NLM_F_ACK)
-    exchange.feed(ack(6, errno.EPERM) + ack(8, errno.EPERM) + message(NLMSG_NOOP, 7))
-    assert not exchange.done and exchange.answers[0].error is None
+def test_a_dump_ends_with_done_wherever_it_is_cut() -> None:
+    parts = [nlmsg(16, 1, MTU(i), NLM_F_MULTI) for i in range(5)] + [nlmsg(DONE, 1, bytes(4), NLM_F_MULTI)]
+    for cut in range(len(parts) + 1):
+        exchange = Exchange([DUMP], 1)
+        exchange.feed(b"".join(parts[:cut]))
+        exchange.feed(b"".join(parts[cut:]))
+        assert exchange.done
+        assert [r[MTU] for r in exchange.answers[0].read()] == [0, 1, 2, 3, 4]
 
 
-def test_a_dump_ends_with_done_however_it_is_cut() -> None:
-    exchange = asking(NLM_F_DUMP)
-    exchange.feed(message(16, 7, b"\1\0\0\0", NLM_F_MULTI))
-    exchange.feed(message(16, 7, b"\2\0\0\0", NLM_F_MULTI) + message(NLMSG_DONE, 7, bytes(4), NLM_F_MULTI))
-    assert exchange.done and exchange.answers[0].read() == [((1,), {}), ((2,), {})]
+def test_a_dump_without_entries_is_an_empty_list() -> None:
+    exchange = Exchange([DUMP], 1)
+    exchange.feed(nlmsg(DONE, 1))
+    assert exchange.done
+    assert exchange.answers[0].read() == []
 
 
-def test_the_errno_of_done_is_an_error() -> None:
-    exchange = asking(NLM_F_DUMP)
-    exchange.feed(message(NLMSG_DONE, 7, pack("=i", -errno.EINTR)))
+def test_a_dump_may_end_with_an_errno() -> None:
+    exchange = Exchange([DUMP], 1)
+    exchange.feed(nlmsg(DONE, 1, pack("=i", -errno.EINTR), NLM_F_MULTI))
+    assert exchange.done
     error = exchange.answers[0].error
-    assert exchange.done and error is not None and error.errno == errno.EINTR
+    assert error is not None and error.errno == errno.EINTR
 
 
-def test_an_interrupted_dump_is_noticed_on_any_of_its_messages() -> None:
-    exchange = asking(NLM_F_DUMP)
-    exchange.feed(message(16, 7, bytes(4), NLM_F_MULTI | NLM_F_DUMP_INTR) + message(NLMSG_DONE, 7))
-    assert exchange.done and exchange.interrupted
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_an_interrupted_dump_is_noticed_on_any_of_its_messages(at: int) -> None:
+    flags = [NLM_F_MULTI | (NLM_F_DUMP_INTR if i == at else 0) for i in range(3)]
+    exchange = Exchange([DUMP], 1)
+    exchange.feed(nlmsg(16, 1, MTU(1), flags[0]) + nlmsg(16, 1, MTU(2), flags[1]) + nlmsg(DONE, 1, bytes(4), flags[2]))
+    assert exchange.interrupted
 
 
-def test_an_overrun_ends_the_request() -> None:
-    exchange = asking(NLM_F_ACK)
-    exchange.feed(message(NLMSG_OVERRUN, 7))
+def test_an_overrun_is_told_as_enobufs() -> None:
+    exchange = Exchange([DUMP], 1)
+    exchange.feed(nlmsg(OVERRUN, 1))
     error = exchange.answers[0].error
     assert exchange.done and error is not None and error.errno == errno.ENOBUFS
 
 
-def test_the_refusal_of_a_batchs_frame_ends_it() -> None:
-    exchange = asking(0, NLM_F_ACK, 0)
-    exchange.feed(ack(7, errno.ERESTART))
-    assert exchange.done and exchange.answers[0].error is not None and exchange.answers[1].error is None
+def test_a_noop_says_nothing() -> None:
+    exchange = Exchange([ADD], 1)
+    exchange.feed(nlmsg(NOOP, 1))
+    assert not exchange.done
 
 
-def test_one_reply_is_demanded_where_one_is_needed() -> None:
-    exchange = asking(NLM_F_ACK)
-    exchange.feed(ack(7))
-    with pytest.raises(DecodeError, match="0 replies"):
+def test_a_refused_frame_of_a_batch_ends_the_waiting() -> None:
+    exchange = Exchange([BEGIN, ADD, SET], 1)
+    exchange.feed(ack(1, errno.EPERM))
+    assert exchange.done
+    assert exchange.answers[0].error is not None
+
+
+def test_the_first_refusal_of_a_request_wins() -> None:
+    exchange = Exchange([ADD], 1)
+    exchange.feed(ack(1, errno.EEXIST))
+    exchange.feed(ack(1, errno.EPERM))
+    error = exchange.answers[0].error
+    assert error is not None and error.errno == errno.EEXIST
+
+
+def test_one_reply_is_wanted_where_there_are_none_or_two() -> None:
+    exchange = Exchange([ADD], 1)
+    with pytest.raises(DecodeError, match="0 replies .* add it"):
+        exchange.answers[0].one()
+    exchange.feed(nlmsg(16, 1, MTU(1)) + nlmsg(16, 1, MTU(2)))
+    with pytest.raises(DecodeError, match="2 replies"):
         exchange.answers[0].one()
 
 
-def test_a_malformed_datagram_is_refused() -> None:
+def test_an_unaligned_last_message_is_taken() -> None:
+    exchange = Exchange([Request(18, NLM_F_ACK, b"", "x", Table(NAME))], 1)
+    exchange.feed(ack(1) + nlmsg(16, 1, NAME("e")[:6]))
+    assert exchange.answers[0].one() == {NAME: "e"}
+
+
+def test_a_datagram_cut_anywhere_inside_a_message_is_refused() -> None:
+    whole = ack(1) + ack(2)
+    for length in range(1, len(whole)):
+        if length != len(ack(1)):
+            with pytest.raises(DecodeError):
+                Exchange([ADD, SET], 1).feed(whole[:length])
+
+
+def test_an_ack_without_its_errno_is_refused() -> None:
     with pytest.raises(DecodeError):
-        asking(NLM_F_ACK).feed(b"\1\2\3")
+        Exchange([ADD], 1).feed(nlmsg(ERROR, 1, b"\0"))
