@@ -37,12 +37,18 @@ bench: build ## compare with the Go plugin, and write docs/performance.md (BENCH
 	python3 tools/bench.py --write docs $(BENCH_ARGS)
 	python3 tools/bench_report.py docs/performance.json
 
+# The container runtimes of Debian 12; each test runs them in namespaces of its own, with files of its own.
+e2e: PACKAGES += containerd runc podman busybox-static curl
+e2e: build ## run containerd (ctr, CRI) and podman with the built file, as root (PTP=/path: with another ptp)
+	@tools/prepare.sh test
+	CNI_PTP_E2E=1 .venv/bin/python -m pytest --confcutdir=tests/e2e -n 2 tests/e2e $(PYTEST_ARGS)
+
 clean: ## remove what the other targets made
 	rm -rf dist build .venv .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; \
+	@sed -n 's/^\([a-z0-9]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; \
 		do printf '  make %-8s %s\n' "$$target" "$$text"; done
 
-.PHONY: build demo verify test lint bench clean help
+.PHONY: e2e build demo verify test lint bench clean help
 .DEFAULT_GOAL := build

@@ -1,0 +1,82 @@
+"""containerd in a machine, and its own client `ctr`."""
+
+from __future__ import annotations
+
+import subprocess
+
+from tests.e2e.image import NAME as IMAGE
+from tests.e2e.image import serving
+from tests.e2e.machine import PLUGINS, Machine, wait_for
+
+SOCKET = "/run/containerd/containerd.sock"
+LOG = "/run/containerd.log"
+
+# runc without systemd and AppArmor; the snapshotter that needs nothing of the kernel.
+CONFIG = f"""
+version = 2
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{IMAGE}"
+  disable_apparmor = true
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "{PLUGINS}"
+    conf_dir = "/etc/cni/net.d"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "native"
+"""
+
+
+class Containerd:
+    """A running containerd that knows the image, in its namespaces `default` (ctr) and `k8s.io` (CRI)."""
+
+    def __init__(self, machine: Machine, image: bytes) -> None:
+        self.machine = machine
+        machine.write("/etc/containerd/config.toml", CONFIG)
+        machine.write("/run/image.tar", image)
+        self.start()
+        for namespace in ("default", "k8s.io"):
+            self.ctr("-n", namespace, "image", "import", "--snapshotter", "native", "/run/image.tar")
+
+    def start(self) -> None:
+        """containerd serves."""
+        self._daemon = self.machine.start("containerd", log=LOG)
+        wait_for("containerd answers", lambda: "Server:" in self.machine.run("ctr", "version", ok=False))
+
+    def restart(self) -> None:
+        """containerd was killed, as by a crash, and serves again; containers go on meanwhile."""
+        self.machine.run("pkill", "-KILL", "-x", "containerd")
+        self._daemon.wait()
+        self.start()
+
+    def ctr(self, *argv: str) -> str:
+        return self.machine.run("ctr", *argv)
+
+
+class Container:
+    """A container that `ctr run --cni` started; it serves its own name by HTTP.
+
+    ctr waits for it, unless it is detached: then nobody ever calls DEL.
+    """
+
+    def __init__(self, containerd: Containerd, name: str, detached: bool = False) -> None:
+        self.name = name
+        self._containerd = containerd
+        how = "--detach" if detached else "--rm"
+        run = ("ctr", "run", how, "--cni", "--snapshotter", "native", IMAGE, name)
+        self._log = f"/run/{name}.log"
+        self._ctr: subprocess.Popen[bytes] = containerd.machine.start(*run, *serving(name), log=self._log)
+        wait_for(f"{name} runs: {self._log}", self._runs)
+
+    def _runs(self) -> bool:
+        assert not self._ctr.poll(), self._containerd.machine.read(self._log)
+        return any(line.split()[0] == self.name and "RUNNING" in line
+                   for line in self._containerd.ctr("task", "ls").splitlines())  # fmt: skip
+
+    def exec(self, *argv: str) -> str:
+        """What the program prints in the container."""
+        return self._containerd.ctr("task", "exec", "--exec-id", f"exec-{id(argv):x}", self.name, *argv)
+
+    def end(self) -> None:
+        """The container was killed, and `ctr run` saw it off: with DEL, as it does when it waits in the foreground."""
+        self._containerd.ctr("task", "kill", "-s", "KILL", self.name)
+        assert self._ctr.wait(timeout=30) is not None
