@@ -1,0 +1,378 @@
+"""Masquerading on a real kernel: who is seen outside, what is left, and what other plugins left."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import re
+import statistics
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cni_ptp import nft_masquerade
+from cni_ptp.attachment import Attachment
+from cni_ptp.nft_ruleset import SPLIT
+from tests.contract.test_attach import conf
+from tests.contract.traffic import listening, seen_source
+from tests.namespaces import Container, Host
+
+GO = Path("/usr/lib/cni")
+BACKENDS = ["", "nftables", "iptables"]
+OUTSIDE = {4: ("192.0.2.1", "192.0.2.2"), 6: ("2001:db8:ffff::1", "2001:db8:ffff::2")}
+
+
+def masq(backend: str = "", families: tuple[str, ...] = ("v4", "v6"), **more: Any) -> dict[str, Any]:
+    """A configuration that masquerades."""
+    chosen = {"ipMasqBackend": backend} if backend else {}
+    return conf("1.0.0", list(families), ipMasq=True, **chosen, **more)
+
+
+def outside(host: Host) -> Container:
+    """A machine beyond the host, which knows no way back to containers."""
+    out = host.container("out")
+    host.run("ip", "link", "add", "uplink", "type", "veth", "peer", "name", "eth0", "netns", "out")
+    for version, (near, far) in OUTSIDE.items():
+        length = "24" if version == 4 else "64"
+        host.run("ip", "addr", "add", f"{near}/{length}", "dev", "uplink", *(["nodad"] if version == 6 else []))
+        out.run("ip", "addr", "add", f"{far}/{length}", "dev", "eth0", *(["nodad"] if version == 6 else []))
+    host.run("ip", "link", "set", "uplink", "up")
+    out.run("ip", "link", "set", "eth0", "up")
+    return out
+
+
+def base_chains(host: Host) -> None:
+    """iptables has its base chains, which stay for ever."""
+    for program in ("iptables", "ip6tables"):
+        for verb in ("-A", "-D"):
+            host.run(program, "-t", "nat", verb, "POSTROUTING", "-j", "ACCEPT")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_beyond_the_host_the_hosts_address_is_seen_and_in_the_own_subnet_the_containers(
+    host: Host, backend: str
+) -> None:
+    out, c1, c2 = outside(host), host.container("c1"), host.container("c2")
+    host.plugin("ADD", masq(backend), container="c1").ok()
+    result = host.plugin("ADD", masq(backend), container="c2", netns=c2.path).ok()
+    for near, far in OUTSIDE.values():
+        with listening(out, far) as port:
+            assert seen_source(c1, far, port) == near
+    for ip in result["ips"]:
+        address = ip["address"].split("/")[0]
+        with listening(c2, address) as port:
+            assert seen_source(c1, address, port) == address[:-1] + "2"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_without_masquerading_there_is_no_answer_from_outside(host: Host, backend: str) -> None:
+    out, container = outside(host), host.container("c1")
+    result = host.plugin("ADD", masq(backend)).ok()
+    host.plugin("DEL", masq(backend)).ok()
+    host.plugin("ADD", conf("1.0.0", ["v4"])).ok()
+    assert result["ips"]
+    with listening(out, "192.0.2.2") as port:
+        client = f"import socket; socket.create_connection(('192.0.2.2', {port}), timeout=0.5)"
+        assert container.run("python3", "-c", client, check=False).returncode != 0
+
+
+def test_no_program_is_executed(host: Host) -> None:
+    host.container()
+    for command in ("ADD", "DEL"):
+        trace = traced(host, command, masq())
+        assert len(trace) == 1, trace
+
+
+def traced(host: Host, command: str, configuration: dict[str, Any], **where: str) -> list[str]:
+    """The programs that a call executes, its own start among them."""
+    environ = host.environment(command, "c1", where.get("netns", "/run/netns/c1"), "eth0", "", "")
+    argv = ["strace", "-f", "-qq", "-o", "/run/trace", "-e", "trace=execve", "-e", "status=successful"]
+    done = subprocess.run(
+        [*argv, str(host.plugin_file)], input=json.dumps(configuration).encode(), env=environ, capture_output=True
+    )
+    assert done.returncode == 0, done.stdout
+    return re.findall(r'execve\("([^"]+)"', Path("/run/trace").read_text())
+
+
+@pytest.mark.parametrize("families", [("v4",), ("v4", "v6")])
+def test_iptables_is_one_process_a_family_for_add_and_none_for_del(host: Host, families: tuple[str, ...]) -> None:
+    base_chains(host)
+    host.container()
+    programs = traced(host, "ADD", masq("iptables", families))[1:]
+    assert [p.rpartition("/")[2] for p in programs] == [f"ip{'6' if f == 'v6' else ''}tables-restore" for f in families]
+    assert traced(host, "DEL", masq("iptables", families), netns="")[1:] == []
+    assert "CNI-" not in host.run("iptables-save", "-t", "nat").stdout
+
+
+RUNTIMES: dict[str, list[dict[str, Any]]] = {
+    "ctr 1.6: DEL without a namespace": [{"netns": ""}],
+    "ctr 2.3: DEL twice": [{"netns": ""}, {"netns": ""}],
+    "CRI: DEL, then DEL without a namespace": [{}, {"netns": ""}],
+    "DEL after ipMasq was turned off": [{"netns": "", "ipMasq": False}],
+    "DEL after the backend was changed": [{"netns": "", "ipMasqBackend": "nftables"}],
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("runtime", list(RUNTIMES))
+@pytest.mark.parametrize("with_result", [True, False])
+def test_the_way_runtimes_call_it_leaves_nothing(host: Host, runtime: str, backend: str, with_result: bool) -> None:
+    base_chains(host)
+    host.container()
+    before = host.snapshot()
+    result = host.plugin("ADD", masq(backend)).ok()
+    for call in RUNTIMES[runtime]:
+        where = {"netns": call["netns"]} if "netns" in call else {}
+        changed = {k: v for k, v in call.items() if k != "netns"}
+        previous = {"prevResult": result} if with_result else {}
+        assert host.plugin("DEL", {**masq(backend), **previous, **changed}, **where).ok() is None
+    assert host.snapshot() == before
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_network_reload_keeps_address_and_mac_and_leaves_nothing(host: Host, backend: str) -> None:
+    base_chains(host)
+    host.container()
+    before = host.snapshot()
+    first = host.plugin("ADD", masq(backend)).ok()
+    mac = first["interfaces"][1]["mac"]
+    host.plugin("DEL", masq(backend)).ok()
+    args = f"IgnoreUnknown=1;K8S_POD_NAME=x;IP=10.1.2.2;MAC={mac}"
+    again = host.plugin("ADD", masq(backend), args=args).ok()
+    assert (again["ips"][0]["address"], again["interfaces"][1]["mac"]) == ("10.1.2.2/24", mac)
+    host.plugin("DEL", masq(backend), netns="").ok()
+    assert host.snapshot() == before
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_two_interfaces_of_one_container_on_one_network_are_independent(host: Host, backend: str) -> None:
+    base_chains(host)
+    before = host.snapshot()["nftables"]
+    out, container = outside(host), host.container()
+    host.plugin("ADD", masq(backend)).ok()
+    host.plugin("ADD", masq(backend), ifname="eth1").ok()
+    host.plugin("DEL", masq(backend)).ok()
+    container.run("ip", "route", "replace", "default", "via", "10.1.2.1", "dev", "eth1")
+    with listening(out, "192.0.2.2") as port:
+        assert seen_source(container, "192.0.2.2", port) == "192.0.2.1"
+    host.plugin("DEL", masq(backend), ifname="eth1").ok()
+    assert host.snapshot()["nftables"] == before
+
+
+def test_an_address_that_meanwhile_belongs_to_another_stays_masqueraded(host: Host) -> None:
+    """The reference's "four reuses one's address"."""
+    one, four = Attachment("n", "one", "eth0"), Attachment("n", "four", "eth0")
+    address = bytes((192, 168, 1, 3))
+    with nft_masquerade.open_socket() as sock:
+        nft_masquerade.add(sock, one, [(address, 24)])
+        nft_masquerade.add(sock, four, [(address, 24)])
+        nft_masquerade.remove(sock, one, [address])
+        assert "192.168.1.3" in host.run("nft", "list", "ruleset").stdout
+        nft_masquerade.remove(sock, four, [])
+        assert "192.168.1.3" not in host.run("nft", "list", "ruleset").stdout
+
+
+def test_a_kernel_without_nat_in_inet_tables_gets_a_table_a_family(host: Host) -> None:
+    attachment = Attachment("n", "one", "eth0")
+    with nft_masquerade.open_socket() as sock:
+        nft_masquerade.add(sock, attachment, [(bytes((10, 0, 0, 2)), 24), (b"\xfd" + bytes(15), 64)], (SPLIT,))
+        ruleset = host.run("nft", "list", "ruleset").stdout
+        assert "table ip cni_ptp" in ruleset and "table ip6 cni_ptp" in ruleset and "table inet" not in ruleset
+        nft_masquerade.remove(sock, attachment, [])
+        assert "elements" not in host.run("nft", "list", "ruleset").stdout
+
+
+RULESET = """\
+table inet cni_ptp {
+	comment "masquerading of containers, kept by the CNI plugin ptp"
+	set masq4 {
+		type ipv4_addr
+		comment "addresses of containers to be masqueraded"
+		elements = { 10.1.2.2 comment "mynet c1 eth0 /24" }
+	}
+
+	set own4_24 {
+		type ipv4_addr . ipv4_addr
+		comment "each with its own subnet: not masqueraded"
+		elements = { 10.1.2.2 . 10.1.2.0 comment "mynet c1 eth0 /24" }
+	}
+
+	set masq6 {
+		type ipv6_addr
+		comment "addresses of containers to be masqueraded"
+	}
+
+	chain postrouting {
+		type nat hook postrouting priority srcnat; policy accept;
+		ip saddr @masq4 goto masquerade4
+		ip6 saddr @masq6 goto masquerade6
+	}
+
+	chain masquerade4 {
+		ip saddr . ip daddr & 255.255.255.0 @own4_24 return
+		ip daddr 224.0.0.0/4 return
+		masquerade
+	}
+
+	chain masquerade6 {
+		ip6 daddr ff00::/8 return
+		masquerade
+	}
+}
+"""
+
+
+def test_nft_prints_what_we_made_readably(host: Host) -> None:
+    host.container()
+    host.plugin("ADD", masq(families=("v4",))).ok()
+    assert host.run("nft", "list", "ruleset").stdout == RULESET
+
+
+def test_nft_takes_back_what_it_prints(host: Host) -> None:
+    host.container()
+    host.plugin("ADD", masq()).ok()
+    printed = host.run("nft", "list", "ruleset").stdout
+    host.run("nft", "-f", "-", input="flush ruleset\n" + printed)
+    assert host.run("nft", "list", "ruleset").stdout == printed
+    assert host.plugin("DEL", masq(), netns="").ok() is None
+    assert "elements" not in host.run("nft", "list", "ruleset").stdout
+
+
+def test_what_iptables_of_the_go_plugin_left_is_removed_by_del_and_by_another_add(host: Host) -> None:
+    base_chains(host)
+    host.container()
+    before = host.snapshot()
+    go = masq(families=("v4",))
+    host.plugin("ADD", go, exe=GO / "ptp", path=str(GO)).ok()
+    assert "CNI-" in host.run("iptables-save", "-t", "nat").stdout
+    host.plugin("DEL", go, exe=GO / "ptp", path=str(GO), netns="").ok()  # which leaves its rules behind
+    assert "CNI-" in host.run("iptables-save", "-t", "nat").stdout
+    host.run("ip", "netns", "del", "c1")
+    while len(host.ip("link")) > 1:  # the kernel takes its time to end a namespace
+        time.sleep(0.01)
+    host.container("c1")
+    host.plugin("ADD", go).ok()
+    assert "CNI-" not in host.run("iptables-save", "-t", "nat").stdout
+    host.plugin("DEL", go).ok()
+    assert host.snapshot() == before
+
+
+GO_NFTABLES = """
+table inet cni_plugins_masquerade {
+	chain masq_checks {
+		ip saddr 10.1.2.9 ip daddr != 10.1.2.0/24 masquerade comment "%s-%s, net: mynet, if: eth0, id: c1"
+		ip saddr 10.1.2.8 ip daddr != 10.1.2.0/24 masquerade comment "%s-%s, net: mynet, if: eth0, id: c2"
+	}
+}
+"""
+
+
+def test_what_nftables_of_the_go_plugin_left_is_removed_for_the_same_attachment_only(host: Host) -> None:
+    hashes = [h for c in ("c1", "c2") for h in Attachment("mynet", c, "eth0").go_nft_hash().split("-")]
+    host.run("nft", "-f", "-", input=GO_NFTABLES % tuple(hashes))
+    assert host.plugin("DEL", masq(), netns="").ok() is None
+    ruleset = host.run("nft", "list", "ruleset").stdout
+    assert "10.1.2.9" not in ruleset and "10.1.2.8" in ruleset
+
+
+def test_gc_keeps_the_valid_and_removes_the_empty_table(host: Host) -> None:
+    configuration = {**masq(), "cniVersion": "1.1.0"}
+    before = host.run("nft", "list", "ruleset").stdout
+    for i in range(3):
+        host.container(f"c{i}")
+        host.plugin("ADD", configuration, container=f"c{i}", netns=f"/run/netns/c{i}").ok()
+    host.container("other")
+    other = conf("1.1.0", [], ipMasq=True, name="other")
+    other["ipam"]["ranges"] = [[{"subnet": "10.7.0.0/24"}]]
+    host.plugin("ADD", other, container="other", netns="/run/netns/other").ok()
+    valid = [{"containerID": "c1", "ifname": "eth0"}]
+    host.plugin("GC", {**configuration, "cni.dev/valid-attachments": valid}).ok()
+    ruleset = host.run("nft", "list", "ruleset").stdout
+    assert "mynet c1" in ruleset and "mynet c0" not in ruleset and "other other" in ruleset
+    assert [link["ifalias"] for link in host.ip("link") if "ifalias" in link] == [
+        "cni-ptp mynet c1 eth0",
+        "cni-ptp other other eth0",
+    ]
+    for name in ("mynet", "other"):
+        host.plugin("GC", {**configuration, "name": name, "cni.dev/valid-attachments": []}).ok()
+    assert host.run("nft", "list", "ruleset").stdout == before
+    assert host.snapshot()["leases"] == []
+
+
+DAMAGES = {
+    "element": "delete element inet cni_ptp masq4 { 10.1.2.2 }",
+    "own subnet": "delete element inet cni_ptp own4_24 { 10.1.2.2 . 10.1.2.0 }",
+    "base chain": "flush chain inet cni_ptp postrouting",
+    "chain": "flush chain inet cni_ptp masquerade4",
+    "table": "delete table inet cni_ptp",
+}
+
+
+@pytest.mark.parametrize("damage", list(DAMAGES))
+def test_check_names_each_damage_and_an_add_of_another_container_mends_the_rules(host: Host, damage: str) -> None:
+    host.container()
+    result = host.plugin("ADD", masq(families=("v4",))).ok()
+    checked = {**masq(families=("v4",)), "prevResult": result}
+    assert host.plugin("CHECK", checked).ok() is None
+    host.run("nft", DAMAGES[damage])
+    error = host.plugin("CHECK", checked).error(105)
+    assert "10.1.2.2" in error["details"] or "cni_ptp" in error["details"]
+
+
+def test_a_backend_that_can_not_be_had_is_told_before_anything_is_made(host: Host) -> None:
+    host.container()
+    before = host.snapshot()
+    host.run("mount", "-t", "tmpfs", "t", "/usr/sbin")
+    try:
+        error = host.plugin("ADD", masq("iptables")).error(101)
+    finally:
+        host.run("umount", "/usr/sbin")
+    assert "iptables-restore" in error["msg"]
+    assert host.snapshot() == before
+
+
+@pytest.mark.parametrize("backend", ["nftables", "iptables"])
+def test_many_plugins_at_once_leave_nothing_and_harm_nobody(host: Host, backend: str) -> None:
+    base_chains(host)
+    before = host.snapshot()["nftables"]
+    count, at_once = (120, 32) if backend == "nftables" else (24, 8)
+    names = [f"c{i}" for i in range(count)]
+    for name in names:
+        host.container(name)
+
+    def attach_and_detach(name: str) -> None:
+        host.plugin("ADD", masq(backend), container=name, netns=f"/run/netns/{name}").ok()
+        if not name.endswith("0"):
+            host.plugin("DEL", masq(backend), container=name, netns=f"/run/netns/{name}").ok()
+
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        list(pool.map(attach_and_detach, names))
+    kept = {name for name in names if name.endswith("0")}
+    ruleset = host.run("nft", "list", "ruleset").stdout
+    if backend == "nftables":
+        assert set(re.findall(r"mynet (c\d+) eth0", ruleset)) == kept
+    for name in kept:
+        host.plugin("DEL", masq(backend), container=name, netns="").ok()
+    assert host.snapshot()["nftables"] == before
+
+
+def test_a_change_costs_the_same_with_five_thousand_elements_as_with_one(host: Host) -> None:
+    def change(sock: Any, i: int) -> float:
+        attachment = Attachment("n", f"probe{i}", "eth0")
+        address = bytes((10, 200, i >> 8, i & 255))
+        start = time.perf_counter()
+        nft_masquerade.add(sock, attachment, [(address, 16)])
+        nft_masquerade.remove(sock, attachment, [address])
+        return time.perf_counter() - start
+
+    with nft_masquerade.open_socket() as sock:
+        nft_masquerade.add(sock, Attachment("n", "first", "eth0"), [(bytes((10, 1, 0, 1)), 16)])
+        few = [change(sock, i) for i in range(40)]
+        for i in range(5000):
+            nft_masquerade.add(sock, Attachment("n", f"c{i}", "eth0"), [(bytes((10, 1, 1 + (i >> 8), i & 255)), 16)])
+        many = [change(sock, 100 + i) for i in range(40)]
+    # The medians differ by a few percent; this is the bound for a machine with other work to do.
+    assert statistics.median(many) < 1.5 * statistics.median(few)
