@@ -1,130 +1,157 @@
-"""The CNI_* environment.  Source: cni.md sections 1.1, 1.7 and 7.4 (skel_test.go, args_test.go)."""
+"""The CNI_* environment.  Source: cni.md 1.1, 1.7, 7.4 (pkg/skel/skel_test.go, pkg/types/args_test.go)."""
 
 from __future__ import annotations
 
 import pytest
 
-from cni_ptp.args import Args, cni_args, is_name, known_cni_args, parse
+from cni_ptp import args
 from cni_ptp.errors import CniError
 
 FULL = {
-    "CNI_COMMAND": "ADD", "CNI_CONTAINERID": "some-container-id", "CNI_NETNS": "/some/netns", "CNI_IFNAME": "eth0",
-    "CNI_ARGS": "some;extra;args", "CNI_PATH": "/some/cni/path",
-}  # fmt: skip
+    "CNI_COMMAND": "ADD",
+    "CNI_CONTAINERID": "some-container-id",
+    "CNI_NETNS": "/some/netns/path",
+    "CNI_IFNAME": "eth0",
+    "CNI_ARGS": "some;extra;args",
+    "CNI_PATH": "/some/cni/path",
+}
+TOO_LONG = ("interface name is too long", "interface name should be less than 16 characters")
+CHARACTERS = ("interface name contains / or : or whitespace characters", "")
+DOTS = ("interface name is . or ..", "")
 
 
-def refused(environ: dict[str, str]) -> CniError:
-    """The error of an environment that must be refused with code 4."""
+def refused(**changed: str) -> tuple[int, str, str]:
+    """Code, msg and details of the error for FULL with some variables changed."""
     with pytest.raises(CniError) as caught:
-        parse(environ)
+        args.parse({**FULL, **changed})
+    return caught.value.code, caught.value.msg, caught.value.details
+
+
+def test_every_variable_arrives() -> None:
+    parsed = args.parse({**FULL, "CNI_NETNS_OVERRIDE": "true"})
+    assert [getattr(parsed, name) for name in args.Args.__slots__] == [*FULL.values(), True]
+
+
+@pytest.mark.parametrize("command", ["ADD", "CHECK", "DEL"])
+def test_all_missing_names_are_reported_together_in_order(command: str) -> None:
+    with pytest.raises(CniError) as caught:
+        args.parse({"CNI_COMMAND": command, "CNI_CONTAINERID": ""})
+    netns = "" if command == "DEL" else "CNI_NETNS,"
     assert caught.value.code == 4
-    return caught.value
+    assert caught.value.msg == f"required env variables [CNI_CONTAINERID,{netns}CNI_IFNAME] missing"
 
 
-def test_the_whole_environment_is_taken() -> None:
-    args = parse(FULL)
-    assert [getattr(args, name) for name in Args.__slots__] == [
-        "ADD", "some-container-id", "/some/netns", "eth0", "some;extra;args", "/some/cni/path", False,
-    ]  # fmt: skip
-
-
-REQUIRED = [
-    ("ADD", ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"]),
-    ("CHECK", ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"]),
-    ("DEL", ["CNI_CONTAINERID", "CNI_IFNAME"]),
-    ("GC", []),
-    ("STATUS", []),
-]
-
-
-@pytest.mark.parametrize(("command", "required"), REQUIRED)
-def test_all_missing_names_are_reported_together(command: str, required: list[str]) -> None:
-    if required:
-        assert refused({"CNI_COMMAND": command}).msg == f"required env variables [{','.join(required)}] missing"
-    else:
-        assert parse({"CNI_COMMAND": command}).command == command
-
-
-@pytest.mark.parametrize(("command", "required"), REQUIRED)
-@pytest.mark.parametrize("value", [None, ""])
-def test_each_required_variable_is_missed_also_when_empty(command: str, required: list[str], value: str | None) -> None:
-    for name in required:
-        environ = {k: v for k, v in {**FULL, "CNI_COMMAND": command, name: value}.items() if v is not None}
-        assert refused(environ).msg == f"required env variables [{name}] missing"
-
-
-@pytest.mark.parametrize("name", ["CNI_ARGS", "CNI_PATH"])
-def test_optional_variables_may_be_missing(name: str) -> None:
-    assert parse({k: v for k, v in FULL.items() if k != name}).command == "ADD"
-
-
-def test_a_bad_value_is_reported_before_a_missing_one() -> None:
-    assert refused({"CNI_COMMAND": "ADD", "CNI_IFNAME": "a/b"}).msg.startswith("interface name contains")
-
-
-@pytest.mark.parametrize("id_", ["some-%%container-id", "-a", ".a", "_a", "a b", "a\n", "ä", "a/b", "a\0"])
-def test_a_container_id_of_other_characters_is_refused(id_: str) -> None:
-    error = refused({**FULL, "CNI_CONTAINERID": id_})
-    assert (error.msg, error.details) == ("invalid characters in containerID", id_)
-
-
-@pytest.mark.parametrize("id_", ["a", "0", "A-b_c.d", "x" * 300])
-def test_a_container_id_may_have_any_length(id_: str) -> None:
-    assert parse({**FULL, "CNI_CONTAINERID": id_}).containerid == id_
-
-
-IFNAMES = [
-    ("1234567890123456", "interface name is too long", "interface name should be less than 16 characters"),
-    ("ääääääää", "interface name is too long", "interface name should be less than 16 characters"),
-    (".", "interface name is . or ..", ""),
-    ("..", "interface name is . or ..", ""),
-    ("test/test", "interface name contains / or : or whitespace characters", ""),
-    ("test:test", "interface name contains / or : or whitespace characters", ""),
-    ("test test", "interface name contains / or : or whitespace characters", ""),
-    ("test\u2003", "interface name contains / or : or whitespace characters", ""),
-]
-
-
-@pytest.mark.parametrize(("ifname", "msg", "details"), IFNAMES)
-def test_an_interface_name_the_kernel_would_refuse_is_refused(ifname: str, msg: str, details: str) -> None:
-    error = refused({**FULL, "CNI_IFNAME": ifname})
-    assert (error.msg, error.details) == (msg, details)
-
-
-def test_fifteen_bytes_are_an_interface_name() -> None:
-    assert parse({**FULL, "CNI_IFNAME": "123456789012345"}).ifname == "123456789012345"
+@pytest.mark.parametrize("command", ["ADD", "CHECK", "DEL", "GC", "STATUS", "VERSION"])
+@pytest.mark.parametrize("name", ["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_ARGS", "CNI_PATH"])
+def test_each_command_needs_just_its_variables(command: str, name: str) -> None:
+    required = name in ("CNI_CONTAINERID", "CNI_IFNAME") or (name == "CNI_NETNS" and command != "DEL")
+    environ = {**FULL, "CNI_COMMAND": command}
+    for missing in ({k: v for k, v in environ.items() if k != name}, {**environ, name: ""}):
+        if required and command in ("ADD", "CHECK", "DEL"):
+            with pytest.raises(CniError, match=rf"^required env variables \[{name}\] missing$"):
+                args.parse(missing)
+        else:
+            assert args.parse(missing).command == command
 
 
 @pytest.mark.parametrize(
-    ("value", "taken"), [("TRUE", True), ("true", True), ("True", True), ("1", True), ("yes", False), ("", False)]
+    "text", ["some-%%container-id", "-a", ".a", "_a", "a b", "a/b", "a\n", "é", "a\udcff", "٣", "../x", "a:b"]
 )
-def test_the_own_namespace_may_be_allowed(value: str, taken: bool) -> None:
-    assert parse({**FULL, "CNI_NETNS_OVERRIDE": value}).netns_override is taken
+def test_a_container_id_of_other_characters_is_refused_with_itself_in_the_details(text: str) -> None:
+    assert refused(CNI_CONTAINERID=text) == (4, "invalid characters in containerID", text)
 
 
-@pytest.mark.parametrize("text", ["a", "A0", "a.b-c_d"])
-def test_names_of_networks_and_containers(text: str) -> None:
-    assert is_name(text)
+@pytest.mark.parametrize("text", ["a", "A", "0", "a_.-", "0.-_Z", "x" * 300])
+def test_a_container_id_may_be_of_any_length(text: str) -> None:
+    assert args.parse({**FULL, "CNI_CONTAINERID": text}).containerid == text
 
 
-def test_cni_args_are_pairs() -> None:
-    assert cni_args("") == []
-    assert cni_args("A=1;B=") == [("A", "1"), ("B", "")]
+@pytest.mark.parametrize(
+    ("ifname", "error"),
+    [
+        ("1234567890123456", TOO_LONG),
+        ("é" * 8, TOO_LONG),
+        (".", DOTS),
+        ("..", DOTS),
+        ("test/test", CHARACTERS),
+        ("test:test", CHARACTERS),
+        ("test test", CHARACTERS),
+        ("test\n", CHARACTERS),
+        ("\ttest", CHARACTERS),
+        ("a\u00a0b", CHARACTERS),
+        ("a\u2003b", CHARACTERS),
+    ],
+)
+def test_an_interface_name_the_kernel_can_not_take_is_refused(ifname: str, error: tuple[str, str]) -> None:
+    assert refused(CNI_IFNAME=ifname) == (4, *error)
 
 
-@pytest.mark.parametrize(("text", "pair"), [("A=1;", ""), ("A", "A"), ("A=1=2", "A=1=2"), ("A=1;;B=2", "")])
-def test_other_cni_args_are_refused(text: str, pair: str) -> None:
+@pytest.mark.parametrize("ifname", ["eth0", "eth0.100", "123456789012345", "...", "a-b_c@d", "é" * 7])
+def test_an_interface_name_of_15_bytes_is_taken(ifname: str) -> None:
+    assert args.parse({**FULL, "CNI_IFNAME": ifname}).ifname == ifname
+
+
+def test_a_bad_value_is_reported_before_a_missing_one() -> None:
+    assert refused(CNI_CONTAINERID="", CNI_IFNAME="..")[1] == "interface name is . or .."
+    assert refused(CNI_CONTAINERID="a b", CNI_IFNAME="..")[1] == "invalid characters in containerID"
+
+
+@pytest.mark.parametrize("command", ["GC", "STATUS", "VERSION"])
+def test_commands_that_need_no_attachment_do_not_judge_one(command: str) -> None:
+    parsed = args.parse({**FULL, "CNI_COMMAND": command, "CNI_CONTAINERID": "a b", "CNI_IFNAME": ".."})
+    assert (parsed.containerid, parsed.ifname) == ("a b", "..")
+
+
+@pytest.mark.parametrize(
+    ("text", "on"),
+    [("true", True), ("TRUE", True), ("True", True), ("1", True), ("", False), ("0", False), ("yes", False)],
+)
+def test_the_override_is_true_or_1(text: str, on: bool) -> None:
+    assert args.parse({**FULL, "CNI_NETNS_OVERRIDE": text}).netns_override is on
+
+
+def test_an_unknown_command_is_named() -> None:
+    error = args.unknown_command("NOPE")
+    assert (error.code, error.msg) == (4, "unknown CNI_COMMAND: NOPE")
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [("", []), ("A=b", [("A", "b")]), ("IP=10.0.0.1;K=", [("IP", "10.0.0.1"), ("K", "")]), ("=", [("", "")])],
+)
+def test_cni_args_are_pairs(text: str, pairs: list[tuple[str, str]]) -> None:
+    assert args.cni_args(text) == pairs
+
+
+@pytest.mark.parametrize(("text", "bad"), [("A=b;", ""), (";", ""), ("A", "A"), ("A=b=c", "A=b=c"), ("A=b;;C=d", "")])
+def test_a_pair_without_exactly_one_equals_sign_is_refused(text: str, bad: str) -> None:
     with pytest.raises(CniError) as caught:
-        cni_args(text)
-    assert (caught.value.code, caught.value.msg) == (4, f'ARGS: invalid pair "{pair}"')
+        args.cni_args(text)
+    assert (caught.value.code, caught.value.msg) == (4, f'ARGS: invalid pair "{bad}"')
 
 
-def test_unknown_cni_args_are_refused_unless_they_are_to_be_ignored() -> None:
-    with pytest.raises(CniError, match=r'ARGS: unknown args \["K=V" "ip=1"\]'):
-        known_cni_args("K=V;IP=1.2.3.4;ip=1", ("IP",))
-    for yes in ("1", "true", "True", "TRUE"):
-        assert known_cni_args(f"IgnoreUnknown={yes};K=V;IP=1.2.3.4", ("IP",)) == {"IP": "1.2.3.4"}
-    with pytest.raises(CniError):
-        known_cni_args("IgnoreUnknown=0;K=V", ("IP",))
-    with pytest.raises(CniError, match="invalid input yes"):
-        known_cni_args("IgnoreUnknown=yes;K=V", ("IP",))
+KUBELET = "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-0;K8S_POD_INFRA_CONTAINER_ID=abc;K8S_POD_UID=1-2"
+
+
+def test_what_kubelet_sends_is_taken() -> None:
+    assert args.known_cni_args(KUBELET, ("IP",)) == {}
+    assert args.known_cni_args(KUBELET + ";IP=10.0.0.9", ("IP",)) == {"IP": "10.0.0.9"}
+
+
+@pytest.mark.parametrize("value", ["1", "true", "True", "TRUE"])
+def test_unknown_keys_are_passed_over_if_that_is_asked_for(value: str) -> None:
+    assert args.known_cni_args(f"X=1;IgnoreUnknown={value}", ("IP",)) == {}
+
+
+@pytest.mark.parametrize("prefix", ["", "IgnoreUnknown=0;", "IgnoreUnknown=false;", "IgnoreUnknown=False;"])
+def test_unknown_keys_are_refused_together_otherwise(prefix: str) -> None:
+    with pytest.raises(CniError) as caught:
+        args.known_cni_args(f"{prefix}X=1;IP=10.0.0.9;ip=2", ("IP",))
+    assert (caught.value.code, caught.value.msg) == (4, 'ARGS: unknown args ["X=1" "ip=2"]')
+
+
+@pytest.mark.parametrize("value", ["", "2", "yes", "tRUE"])
+def test_ignore_unknown_is_a_boolean(value: str) -> None:
+    with pytest.raises(CniError) as caught:
+        args.known_cni_args(f"IgnoreUnknown={value}", ("IP",))
+    assert caught.value.code == 4

@@ -60,13 +60,25 @@ def test_keys_match_in_any_case() -> None:
 
 
 BAD_VALUES: list[tuple[dict[str, Any], int]] = [
-    ({"mtu": "1500"}, 6), ({"mtu": 1500.0}, 6), ({"mtu": True}, 6), ({"mtu": 67}, 7), ({"mtu": 65536}, 7),
-    ({"ipMasq": "true"}, 6), ({"ipMasq": 1}, 6), ({"ipMasqBackend": "pf"}, 7), ({"ipMasqBackend": 1}, 6),
-    ({"dns": []}, 6), ({"dns": {"nameservers": "1.1.1.1"}}, 6), ({"dns": {"search": [1]}}, 6),
-    ({"runtimeConfig": {"mac": "nonsense"}}, 7), ({"runtimeConfig": {"mac": "01:00:5e:00:00:01"}}, 7),
-    ({"runtimeConfig": {"mac": "00:00:00:00:00:00"}}, 7), ({"runtimeConfig": []}, 6), ({"args": 5}, 6),
+    ({"mtu": "1500"}, 6),
+    ({"mtu": 1500.0}, 6),
+    ({"mtu": True}, 6),
+    ({"mtu": 67}, 7),
+    ({"mtu": 65536}, 7),
+    ({"ipMasq": "true"}, 6),
+    ({"ipMasq": 1}, 6),
+    ({"ipMasqBackend": "pf"}, 7),
+    ({"ipMasqBackend": 1}, 6),
+    ({"dns": []}, 6),
+    ({"dns": {"nameservers": "1.1.1.1"}}, 6),
+    ({"dns": {"search": [1]}}, 6),
+    ({"runtimeConfig": {"mac": "nonsense"}}, 7),
+    ({"runtimeConfig": {"mac": "01:00:5e:00:00:01"}}, 7),
+    ({"runtimeConfig": {"mac": "00:00:00:00:00:00"}}, 7),
+    ({"runtimeConfig": []}, 6),
+    ({"args": 5}, 6),
     ({"args": {"cni": {"mac": "aa:bb"}}}, 7),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("more", "code"), BAD_VALUES)

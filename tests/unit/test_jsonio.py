@@ -18,9 +18,25 @@ def test_keys_are_folded_and_the_last_of_several_counts() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b"{", b"{}x", b'{"a":NaN}', b'{"a":Infinity}', b"\xef\xbb\xbf{}", b'"\x01"', b"{'a':1}", b"[1,]", b"01",
-     b"[" * 100_000, b"1" * 5000, b'{"a" 1}', b"nul", b'"abc', b'"\\x"'],
-)  # fmt: skip
+    [
+        b"",
+        b"{",
+        b"{}x",
+        b'{"a":NaN}',
+        b'{"a":Infinity}',
+        b"\xef\xbb\xbf{}",
+        b'"\x01"',
+        b"{'a':1}",
+        b"[1,]",
+        b"01",
+        b"[" * 100_000,
+        b"1" * 5000,
+        b'{"a" 1}',
+        b"nul",
+        b'"abc',
+        b'"\\x"',
+    ],
+)
 def test_what_is_no_json_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError):
         loads(text)
@@ -66,8 +82,12 @@ def test_a_lone_surrogate_survives_as_its_escape() -> None:
 def test_null_is_the_default() -> None:
     fields = Fields(loads(b'{"a":null}'), "")
     assert (fields.text("a"), fields.flag("a", True), fields.number("a"), fields.items("a"), fields.object("a")) == (
-        "", True, None, None, None,
-    )  # fmt: skip
+        "",
+        True,
+        None,
+        None,
+        None,
+    )
     assert not fields.has("a")
 
 

@@ -97,8 +97,13 @@ def test_a_link_is_read_as_the_kernel_sends_it() -> None:
     message = split(datagram("link_reply"))[0]
     link = rt_link.Link(rt_link.LINK.read(message.payload))
     assert (link.name, link.kind, link.mac, link.mtu, link.up, link.carrier) == (
-        "vethgolden0", "veth", MAC1, 1400, True, True,
-    )  # fmt: skip
+        "vethgolden0",
+        "veth",
+        MAC1,
+        1400,
+        True,
+        True,
+    )
     assert (link.alias, link.ifindex, link.peer, link.master) == ("cni-ptp net abc eth0", 3, 2, 0)
 
 
@@ -123,8 +128,13 @@ def test_routes_are_read_as_the_kernel_sends_them() -> None:
     ]
     wanted = next(r for r in routes if text_of(r.dst) == "192.168.0.0")
     assert (wanted.length, wanted.gw, wanted.priority, wanted.mtu, wanted.advmss, wanted.table) == (
-        16, parse_ip("10.1.2.1"), 7, 1300, 1260, 254,
-    )  # fmt: skip
+        16,
+        parse_ip("10.1.2.1"),
+        7,
+        1300,
+        1260,
+        254,
+    )
     host = next(r for r in routes if text_of(r.dst) == "10.1.2.1")
     assert (host.length, host.scope, host.src) == (32, rt_route.RT_SCOPE_LINK, parse_ip("10.1.2.2"))
 

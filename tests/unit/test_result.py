@@ -14,12 +14,20 @@ from cni_ptp.result import Result, parse, render
 FULL: dict[str, Any] = {
     "cniVersion": "1.1.0",
     "dns": {
-        "domain": "acompany.com", "nameservers": ["1.2.3.4", "1::cafe"], "options": ["foo"],
+        "domain": "acompany.com",
+        "nameservers": ["1.2.3.4", "1::cafe"],
+        "options": ["foo"],
         "search": ["somedomain.com"],
     },
     "interfaces": [
-        {"mac": "00:11:22:33:44:55", "mtu": 1500, "name": "eth0", "pciID": "8086:9a01", "sandbox": "/proc/3553/ns/net",
-         "socketPath": "/path/to/vhost/fd"}
+        {
+            "mac": "00:11:22:33:44:55",
+            "mtu": 1500,
+            "name": "eth0",
+            "pciID": "8086:9a01",
+            "sandbox": "/proc/3553/ns/net",
+            "socketPath": "/path/to/vhost/fd",
+        }
     ],
     "ips": [
         {"address": "1.2.3.30/24", "gateway": "1.2.3.1", "interface": 0},
@@ -28,11 +36,16 @@ FULL: dict[str, Any] = {
     "routes": [
         {"dst": "15.5.6.0/24", "gw": "15.5.6.8"},
         {
-            "advmss": 1400, "dst": "1111:dddd::/80", "gw": "1111:dddd::aaaa", "mtu": 1450, "priority": 10, "scope": 0,
+            "advmss": 1400,
+            "dst": "1111:dddd::/80",
+            "gw": "1111:dddd::aaaa",
+            "mtu": 1450,
+            "priority": 10,
+            "scope": 0,
             "table": 0,
         },
     ],
-}  # fmt: skip
+}
 OLD = ("0.1.0", "0.2.0")
 MIDDLE = ("0.3.0", "0.3.1", "0.4.0")
 NEW = ("1.0.0", "1.1.0")
@@ -66,10 +79,15 @@ def test_zero_three_and_four_have_a_family_and_no_new_interface_keys(version: st
     assert printed["routes"] == [
         {"dst": "15.5.6.0/24", "gw": "15.5.6.8"},
         {
-            "dst": "1111:dddd::/80", "gw": "1111:dddd::aaaa", "mtu": 1450, "advmss": 1400, "priority": 10, "table": 0,
+            "dst": "1111:dddd::/80",
+            "gw": "1111:dddd::aaaa",
+            "mtu": 1450,
+            "advmss": 1400,
+            "priority": 10,
+            "table": 0,
             "scope": 0,
         },
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("version", OLD)
@@ -148,11 +166,19 @@ def test_a_missing_version_is_the_default() -> None:
 
 
 UNREADABLE: list[dict[str, Any]] = [
-    {"cniVersion": "9.9.9"}, {"ips": [{"address": "1.2.3.4"}]}, {"ips": [{}]}, {"ips": "x"}, {"ips": [5]},
-    {"ips": [{"address": "1.2.3.4/24", "interface": "0"}]}, {"ips": [{"address": "1.2.3.4/24", "gateway": "x"}]},
-    {"routes": [{"dst": "x"}]}, {"routes": [{}]}, {"routes": [{"dst": "1.2.3.0/24", "mtu": "x"}]},
-    {"interfaces": [{"name": 5}]}, {"dns": {"nameservers": [5]}},
-]  # fmt: skip
+    {"cniVersion": "9.9.9"},
+    {"ips": [{"address": "1.2.3.4"}]},
+    {"ips": [{}]},
+    {"ips": "x"},
+    {"ips": [5]},
+    {"ips": [{"address": "1.2.3.4/24", "interface": "0"}]},
+    {"ips": [{"address": "1.2.3.4/24", "gateway": "x"}]},
+    {"routes": [{"dst": "x"}]},
+    {"routes": [{}]},
+    {"routes": [{"dst": "1.2.3.0/24", "mtu": "x"}]},
+    {"interfaces": [{"name": 5}]},
+    {"dns": {"nameservers": [5]}},
+]
 
 
 @pytest.mark.parametrize("document", UNREADABLE)

@@ -1,61 +1,112 @@
-"""Spec versions and gates.  Source: cni.md sections 1.3 and 7.4, 7.6."""
+"""The specification's versions.  Source: cni.md 1.3, 7.4, 7.6 (pkg/version, pkg/skel)."""
 
 from __future__ import annotations
 
 import pytest
 
+from cni_ptp import versions
 from cni_ptp.errors import CniError
-from cni_ptp.versions import SUPPORTED, at_least, gate, parse
 
-SUPPORTS = 'plugin supports ["0.1.0" "0.2.0" "0.3.0" "0.3.1" "0.4.0" "1.0.0" "1.1.0"]'
+OURS = '["0.1.0" "0.2.0" "0.3.0" "0.3.1" "0.4.0" "1.0.0" "1.1.0"]'
 
 
-def refused(command: str, version: str) -> CniError:
-    """The error of a gate that must be shut."""
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("", (0, 1, 0)),
+        ("0.1.0", (0, 1, 0)),
+        ("1", (1, 0, 0)),
+        ("1.0", (1, 0, 0)),
+        ("1.1.0", (1, 1, 0)),
+        ("01.+2.3", (1, 2, 3)),
+        ("10.20.30", (10, 20, 30)),
+    ],
+)
+def test_missing_parts_are_zero_and_nothing_is_0_1_0(text: str, numbers: tuple[int, int, int]) -> None:
+    assert versions.parse(text) == numbers
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("1.x", 'failed to convert minor version part "x" to int'),
+        ("1.1.2.3", 'invalid version "1.1.2.3": too many parts'),
+        ("x", 'failed to convert major version part "x" to int'),
+        ("1.1.", 'failed to convert micro version part "" to int'),
+        ("1. 1", 'failed to convert minor version part " 1" to int'),
+        ("1.1_0", 'failed to convert minor version part "1_0" to int'),
+        ("٣", 'failed to convert major version part "٣" to int'),
+        ("+", 'failed to convert major version part "+" to int'),
+        ("9" * 5000, 'failed to convert major version part "9'),
+    ],
+)
+def test_a_malformed_version_is_refused_in_go_s_words(text: str, words: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        versions.parse(text)
+    assert str(caught.value).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("version", "least", "is_at_least"),
+    [
+        ("1.0.0", "1.0.0", True),
+        ("1.1.0", "1.0.0", True),
+        ("0.4.0", "1.0.0", False),
+        ("0.3.1", "0.3.0", True),
+        ("0.10.0", "0.9.0", True),
+    ],
+)
+def test_versions_compare_by_number(version: str, least: str, is_at_least: bool) -> None:
+    assert versions.at_least(version, least) is is_at_least
+
+
+ALLOWED = {
+    "ADD": versions.SUPPORTED,
+    "DEL": versions.SUPPORTED,
+    "CHECK": ("0.4.0", "1.0.0", "1.1.0"),
+    "GC": ("1.1.0",),
+    "STATUS": ("1.1.0",),
+}
+
+
+@pytest.mark.parametrize("version", versions.SUPPORTED)
+@pytest.mark.parametrize("command", ALLOWED)
+def test_each_verb_has_its_versions(command: str, version: str) -> None:
+    if version in ALLOWED[command]:
+        versions.gate(command, version)
+        return
     with pytest.raises(CniError) as caught:
-        gate(command, version)
-    return caught.value
+        versions.gate(command, version)
+    assert (caught.value.code, caught.value.msg) == (1, f"config version does not allow {command}")
 
 
-@pytest.mark.parametrize("version", SUPPORTED)
-def test_add_and_del_are_for_every_version(version: str) -> None:
-    gate("ADD", version)
-    gate("DEL", version)
+@pytest.mark.parametrize("version", ["1.2.0", "0.4", "1.0", "1", "x", "0.4.0 ", "9.9.9"])
+@pytest.mark.parametrize("command", ["ADD", "DEL"])
+def test_add_and_del_want_one_of_ours_to_the_letter(command: str, version: str) -> None:
+    with pytest.raises(CniError) as caught:
+        versions.gate(command, version)
+    wanted = (1, "incompatible CNI versions", f'config is "{version}", plugin supports {OURS}')
+    assert (caught.value.code, caught.value.msg, caught.value.details) == wanted
 
 
-@pytest.mark.parametrize("version", ["0.4", "1.0", "1", "0.3.2", "9.9.9", "garbage", "1.0.0 "])
-def test_a_version_must_be_exactly_one_of_ours(version: str) -> None:
-    error = refused("ADD", version)
-    assert (error.code, error.msg) == (1, "incompatible CNI versions")
-    assert error.details == f'config is "{version}", {SUPPORTS}'
+@pytest.mark.parametrize("command", ["CHECK", "GC", "STATUS"])
+@pytest.mark.parametrize(
+    ("version", "code", "msg"),
+    [
+        ("1.1", 1, "incompatible CNI versions"),
+        ("1.2.0", 1, "plugin version does not allow {}"),
+        ("0.1.0", 1, "config version does not allow {}"),
+        ("garbage", 6, 'failed to convert major version part "garbage" to int'),
+        ("1.1.0.0", 6, 'invalid version "1.1.0.0": too many parts'),
+    ],
+)
+def test_newer_verbs_tell_who_is_too_old(command: str, version: str, code: int, msg: str) -> None:
+    with pytest.raises(CniError) as caught:
+        versions.gate(command, version)
+    assert (caught.value.code, caught.value.msg) == (code, msg.format(command))
 
 
-@pytest.mark.parametrize(("command", "since"), [("CHECK", "0.4.0"), ("GC", "1.1.0"), ("STATUS", "1.1.0")])
-@pytest.mark.parametrize("version", SUPPORTED)
-def test_younger_verbs_need_a_younger_configuration(command: str, since: str, version: str) -> None:
-    if at_least(version, since):
-        gate(command, version)
-    else:
-        error = refused(command, version)
-        assert (error.code, error.msg) == (1, f"config version does not allow {command}")
-
-
-def test_check_with_a_version_later_than_ours_is_refused() -> None:
-    assert refused("CHECK", "1.2.0").msg == "plugin version does not allow CHECK"
-
-
-def test_check_with_a_version_between_ours_is_refused_as_add_would() -> None:
-    assert refused("CHECK", "0.4.5").msg == "incompatible CNI versions"
-
-
-@pytest.mark.parametrize("version", ["adsfsadf", "1.x", "1.0.0.0", "", "1..0"])
-def test_check_with_a_version_that_is_none(version: str) -> None:
-    error = refused("CHECK", version)
-    assert error.code == (1 if version == "" else 6)
-
-
-def test_versions_are_numbers() -> None:
-    assert parse("") == (0, 1, 0)
-    assert parse("1") == (1, 0, 0)
-    assert parse("1.2") == (1, 2, 0)
-    assert parse("0.10.0") > parse("0.9.9")
+def test_the_version_quoted_back_can_not_break_out_of_its_quotes() -> None:
+    with pytest.raises(CniError) as caught:
+        versions.gate("ADD", 'x"\\')
+    assert caught.value.details.startswith('config is "x\\"\\\\", ')
