@@ -11,14 +11,12 @@ import errno
 from time import sleep
 
 from .errors import TRY_AGAIN_LATER, CniError, NetlinkError
-from .ip import text_of, version_of
+from .ip import version_of
 from .netlink import nft
 from .netlink.sock import NETLINK_NETFILTER, Socket
 from .nft_ruleset import (
-    INET,
     LAYOUTS,
     POSTROUTING,
-    SPLIT,
     element_comment,
     element_places,
     has_own_set,
@@ -39,13 +37,11 @@ if TYPE_CHECKING:
     from .attachment import Attachment
     from .netlink.exchange import Answer
     from .nft_ruleset import Layout
-    from .nlmsg import Request
+    from .nlmsg import Message, Request
 
 _TRIES = 200
 _TRIES_AT_ONCE = 10  # then each waits a little: someone is rewriting the ruleset
 _PAUSE_S = 0.005
-# A batch must fit the send buffer (208 KiB by default); an element's deletion takes about 100 bytes.
-_MOST_DELETIONS = 256
 
 
 class LostRace(Exception):
@@ -239,7 +235,7 @@ def remove(sock: Socket, attachment: Attachment, hints: Iterable[bytes]) -> None
 
 
 class _Removal:
-    """The search for an attachment's elements; what was found by searching is kept from try to try."""
+    """The search for an attachment's elements; what searching found is kept from try to try."""
 
     __slots__ = ("sock", "layout", "marks", "candidates", "searched")
 
@@ -307,7 +303,7 @@ def search(sock: Socket, layout: Layout, marks: tuple[str, ...]) -> list[tuple[n
     return found
 
 
-def _dump(sock: Socket, table: nft.TableName, name: str) -> list:  # type: ignore[type-arg]
+def _dump(sock: Socket, table: nft.TableName, name: str) -> list[Message]:
     request = nft.dump_elements(table, name)
     for _ in range(_TRIES // 10):
         try:
@@ -319,11 +315,3 @@ def _dump(sock: Socket, table: nft.TableName, name: str) -> list:  # type: ignor
                 raise
             sleep(_PAUSE_S)
     raise CniError(TRY_AGAIN_LATER, request.about, "the list changed each time it was being read")
-
-
-def describe(addr: bytes) -> str:
-    """An address as messages give it."""
-    return text_of(addr)
-
-
-assert INET and SPLIT

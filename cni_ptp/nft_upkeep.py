@@ -6,25 +6,30 @@ import errno
 
 from .errors import NetlinkError
 from .ip import text_of, version_of
-from .netlink import nft
+from .netlink import nft, nft_expr
 from .nft_masquerade import commit, deletions, generation, is_there, open_socket, retry, search
 from .nft_ruleset import (
     LAYOUTS,
     POSTROUTING,
     element_places,
+    has_own_set,
     masquerade_chain,
     network_marks,
     owner_marks,
     parse_comment,
+    rules,
     skeleton,
     table_of,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .attachment import Attachment
     from .netlink.sock import Socket
     from .nft_ruleset import Layout
+    from .nlmsg import Attr
 
 _MOST_DELETIONS = 128  # an address has two elements of about 100 bytes: the batch must fit the send buffer
 
@@ -37,8 +42,7 @@ def findings(attachment: Attachment, addresses: list[tuple[bytes, int]]) -> list
             return ["nf_tables has no table cni_ptp: nothing is masqueraded"]
         words = []
         for table, versions in layout:
-            wanted = [v for v in versions if any(version_of(a) == v for a, _ in addresses)]
-            words += _rules_missing(sock, table, versions, wanted)
+            words += _rules_missing(sock, table, versions, addresses)
         for address, length in addresses:
             words += _element_missing(sock, layout, attachment, address, length)
     return words
@@ -54,15 +58,29 @@ def _layout(sock: Socket) -> Layout:
     return ()
 
 
-def _rules_missing(sock: Socket, table: nft.TableName, versions: tuple[int, ...], wanted: list[int]) -> list[str]:
-    """Chains that lost their rules: those of the base chain, or the last two (multicast, masquerade) of the others."""
+def _rules_missing(
+    sock: Socket, table: nft.TableName, versions: tuple[int, ...], addresses: list[tuple[bytes, int]]
+) -> list[str]:
+    """Chains that lost a rule which one of the addresses needs; rules that somebody put between them are let be."""
+    lengths = {v: {n for a, n in addresses if version_of(a) == v and has_own_set(a, n)} for v in versions}
+    wanted = [v for v in versions if any(version_of(a) == v for a, _ in addresses)]
     words = []
-    needed = [(POSTROUTING, len(versions)), *[(masquerade_chain(v), 2) for v in wanted]]
-    for chain, least in needed if wanted else []:
-        count = len(sock.dump(nft.dump_rules(table, chain)).messages)
-        if count < least:
-            words.append(f"nf_tables chain {table} {chain} has {count} rules, fewer than the {least} it must have")
+    for chain in [masquerade_chain(v) for v in wanted] + [POSTROUTING] * bool(wanted):
+        there = iter([_facts(r[1].get(nft.NFTA_RULE_EXPRESSIONS, [])) for r in _rules(sock, table, chain)])
+        needed = [_facts(nft_expr.EXPRESSIONS.read(b"".join(r))) for r in rules(table, chain, versions, lengths, {})]
+        if not all(rule in there for rule in needed):  # in this order: each search goes on where the last one ended
+            words.append(f"nf_tables chain {table} {chain} has not all the rules it must have")
     return words
+
+
+def _rules(sock: Socket, table: nft.TableName, chain: str) -> list[Any]:
+    return sock.dump(nft.dump_rules(table, chain)).read() if is_there(sock.ask(nft.get_chain(table, chain))[0]) else []
+
+
+def _facts(expressions: list[dict[Attr, Any]]) -> list[tuple[str, dict[Attr, Any]]]:
+    """What a rule's expressions are; the number a set had in its batch is no part of it."""
+    found = nft_expr.read(expressions)
+    return [(name, {k: v for k, v in attrs.items() if k is not nft_expr.NFTA_LOOKUP_SET_ID}) for name, attrs in found]
 
 
 def _element_missing(sock: Socket, layout: Layout, attachment: Attachment, address: bytes, length: int) -> list[str]:

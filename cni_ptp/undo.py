@@ -1,6 +1,7 @@
 """What a failed ADD has to take back.
 
-Every effect registers how to undo it before or right after it happens; on failure the list runs last-first.
+Every effect registers how to undo it before it happens, if that is safe, else right after; on failure the list runs
+last-first.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ class Undo:
     def add(self, about: str, step: Callable[[], object]) -> None:
         """Register `step`; `about` names it if it fails, such as "release the lease"."""
         self.steps.append((about, step))
+
+    def forget_last(self) -> None:
+        """The step added last is not to be taken back: its effect did not happen."""
+        self.steps.pop()
 
     def run(self) -> list[str]:
         """Run every step last-first and forget them; returns a sentence for each one that failed."""

@@ -134,13 +134,15 @@ def _make_pair(
     """(the host end, ifindex of the container end): the pair exists, both ends down."""
     name = attachment.host_veth()
     host_end, container_end = ends(name, attachment.ifname, settings.mtu, settings.mac, planned.ips)
+    # Before it is there: an answer may get lost.  Nobody else makes a link of this name while we hold the lock.
+    undo.add(f"delete {name}", lambda: _delete(name))
     # In one datagram: the kernel answers the second whether or not the first succeeded.
     made, found = host.ask(new_veth(host_end, container_end, netns.fd), get_link(name))
     if made.error is not None:
         if made.error.errno == errno.EEXIST:
+            undo.forget_last()  # whatever has the name is not ours
             raise _already_there(attachment, made.error.explanation())
         raise made.error
-    undo.add(f"delete {name}", lambda: _delete(name))
     if found.error is not None:
         raise found.error
     link = Link(found.one())

@@ -64,8 +64,9 @@ def read(conf: Conf, args: Args) -> Settings:
     if "\0" in resolv_conf:
         raise unusable("ipam.resolvConf contains a NUL character")
     routes = routes_of(ipam)
+    wanted = _wanted(conf, ipam)  # as Go: unreadable values are reported first
     requested = _requested(conf, args)
-    return Settings(path, _sets(conf, ipam), requested, routes, resolv_conf)
+    return Settings(path, _sets(conf.cni_version, wanted), requested, routes, resolv_conf)
 
 
 def routes_of(ipam: Fields) -> list[Route]:
@@ -81,12 +82,16 @@ def routes_of(ipam: Fields) -> list[Route]:
     return routes
 
 
-def _sets(conf: Conf, ipam: Fields) -> list[RangeSet]:
+def _wanted(conf: Conf, ipam: Fields) -> list[list[Wanted]]:
+    """The sets as configured, in their order: the runtime's, the single range, the list."""
     wanted = _wanted_sets(conf.runtime_config(), "ipRanges")
     inline = Wanted(ipam)
     if inline.subnet is not None:
         wanted.append([inline])
-    wanted += _wanted_sets(ipam, "ranges")
+    return wanted + _wanted_sets(ipam, "ranges")
+
+
+def _sets(version: str, wanted: list[list[Wanted]]) -> list[RangeSet]:
     if not wanted:
         raise unusable("no IP ranges specified")
     if sum([len(ranges) for ranges in wanted]) > _MOST_RANGES:
@@ -97,7 +102,7 @@ def _sets(conf: Conf, ipam: Fields) -> list[RangeSet]:
             sets.append(canonical_set(ranges))
         except CniError as e:
             raise CniError(e.code, f"invalid range set {i}: {e.msg}", e.details) from None
-    one_per_family(conf.cni_version, [s.size for s in sets])
+    one_per_family(version, [s.size for s in sets])
     for i, first in enumerate(sets):
         for j in range(i + 1, len(sets)):
             if first.overlaps(sets[j]):

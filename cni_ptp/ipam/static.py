@@ -71,35 +71,48 @@ class Static:
 
 def _addresses(conf: Conf, ipam: Fields, args: Args) -> list[Address]:
     """runtimeConfig.ips, else args.cni.ips, else the configured ones with those of CNI_ARGS."""
+    configured = [_Configured(fields) for fields in ipam.objects("addresses")]
     from_args = _from_cni_args(args.args)
-    configured = ipam.objects("addresses")
     for overriding in (conf.runtime_config().texts("ips"), conf.cni_conf_args().texts("ips")):
         if overriding:
             return [_overriding(text, configured) for text in overriding]
-    return [_configured(fields) for fields in configured] + from_args
+    return [one.judged() for one in configured] + from_args
 
 
-def _configured(fields: Fields) -> Address:
-    gateway = fields.text("gateway")
-    address, length = _cidr(fields.text("address"), "the 'address' field is expected to be in CIDR notation, got: '{}'")
-    return Address(address, length, _ip(gateway, "invalid IP address: {}") if gateway else None)
+class _Configured:
+    """An entry of ipam.addresses.  cidr: None if its text is none, which only matters when it is used."""
+
+    __slots__ = ("text", "cidr", "gateway")
+
+    def __init__(self, fields: Fields) -> None:
+        self.text = fields.text("address")
+        try:
+            self.cidr = parse_cidr(self.text)
+        except ValueError:
+            self.cidr = None
+        gateway = fields.text("gateway")
+        self.gateway = _ip(gateway, "invalid IP address: {}") if gateway else None
+
+    def judged(self) -> Address:
+        if self.cidr is None:
+            raise unusable(f"the 'address' field is expected to be in CIDR notation, got: '{self.text}'")
+        return Address(*self.cidr, self.gateway)
 
 
-def _overriding(text: str, configured: list[Fields]) -> Address:
+def _overriding(text: str, configured: list[_Configured]) -> Address:
     """An address of the runtime.  What it does not say (its length, its gateway) a configured subnet around it does."""
-    around = None
     try:
-        address = parse_cidr(text)[0] if "/" in text else parse_ip(text)
+        address, length = parse_cidr(text) if "/" in text else (parse_ip(text), -1)
     except ValueError:
         raise unusable(_IPS_TEXT.format(text)) from None
-    for one in map(_configured, [f for f in configured if "/" in f.text("address")]):
-        if contains(one.address, one.length, address):
-            around = one
+    gateway = None
+    for one in configured:
+        if one.cidr is not None and contains(*one.cidr, address):
+            gateway = one.gateway if one.gateway != address else None
+            length = one.cidr[1] if length < 0 else length
             break
-    if around is None and "/" not in text:
+    if length < 0:
         raise unusable(_IPS_TEXT.format(text), "and no address of ipam.addresses has a subnet around it")
-    length = parse_cidr(text)[1] if "/" in text or around is None else around.length
-    gateway = around.gateway if around is not None and around.gateway != address else None
     return Address(address, length, gateway)
 
 
@@ -108,21 +121,16 @@ def _from_cni_args(text: str) -> list[Address]:
     values = known_cni_args(text, ("IP", "GATEWAY"))
     ips = []
     for item in values.get("IP", "").split(",") if values.get("IP") else []:
-        address, length = _cidr(item.strip(), "the 'ip' field is expected to be in CIDR notation, got: '{}'")
-        ips.append(Address(address, length, None))
+        try:
+            ips.append(Address(*parse_cidr(item.strip()), None))
+        except ValueError:
+            raise unusable(f"the 'ip' field is expected to be in CIDR notation, got: '{item.strip()}'") from None
     for item in values.get("GATEWAY", "").split(",") if values.get("GATEWAY") else []:
         gateway = _ip(item.strip(), "invalid gateway address: {}")
         for ip in ips:
             if contains(ip.address, ip.length, gateway):
                 ip.gateway = gateway
     return ips
-
-
-def _cidr(text: str, words: str) -> tuple[bytes, int]:
-    try:
-        return parse_cidr(text)
-    except ValueError:
-        raise unusable(words.format(text)) from None
 
 
 def _ip(text: str, words: str) -> bytes:

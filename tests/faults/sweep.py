@@ -1,0 +1,133 @@
+"""Faults injected at each system call of a call, by strace on the built file, and what must be true afterwards."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from tests.namespaces import Host
+
+# What each system call may be refused with; where several, the first is the one of the short sweep.
+ERRNOS: dict[str, tuple[str, ...]] = {
+    "openat": ("EIO", "EMFILE", "EACCES", "ENOSPC"),
+    "read": ("EIO",),
+    "write": ("ENOSPC", "EIO"),
+    "sendto": ("ENOBUFS", "EPERM", "EINTR"),
+    "recvmsg": ("ENOBUFS", "EINTR"),
+    "socket": ("EMFILE", "EPERM"),
+    "setsockopt": ("ENOPROTOOPT", "EPERM"),
+    "setns": ("EPERM",),
+    "ioctl": ("EPERM",),
+    "fcntl": ("ENOLCK",),
+    "flock": ("EINTR", "ENOLCK"),
+    "linkat": ("ENOSPC", "EIO", "EPERM"),
+    "symlinkat": ("ENOSPC",),
+    "readlinkat": ("EIO",),
+    "mkdir": ("ENOSPC", "EROFS"),
+    "unlinkat": ("EIO", "EROFS"),
+    "utimensat": ("EPERM",),
+    "pwrite64": ("ENOSPC",),
+    "pread64": ("EIO",),
+    "newfstatat": ("EIO",),
+    "memfd_create": ("EMFILE",),
+    "pipe2": ("EMFILE",),
+    "vfork": ("EAGAIN",),
+    "clone3": ("ENOSYS",),
+}
+_LINE = re.compile(r"^\d+ +(\w+)\((.*)$")
+
+
+class Point:
+    """The n-th invocation of a system call by the plugin's own thread."""
+
+    def __init__(self, name: str, when: int) -> None:
+        self.name = name
+        self.when = when
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.when}"
+
+
+class Call:
+    """A plugin call that can be made again and again in the same state of the host."""
+
+    def __init__(self, host: Host, configuration: dict[str, Any]) -> None:
+        self.host = host
+        self.configuration = configuration
+
+    def run(
+        self, command: str, inject: str = "", trace: str = "", netns: str = "/run/netns/c1"
+    ) -> subprocess.CompletedProcess[bytes]:
+        """One call, under strace if something is to be injected or traced."""
+        environ = self.host.environment(command, "c1", netns, "eth0", "", "")
+        argv = [str(self.host.plugin_file)]
+        if inject or trace:
+            output = trace or "/dev/null"
+            argv = ["strace", "-f", "-qq", "-o", output, *([f"--inject={inject}"] if inject else []), *argv]
+        stdin = json.dumps(self.configuration).encode()
+        return subprocess.run(argv, input=stdin, env=environ, capture_output=True, timeout=120)
+
+    def points(self, command: str) -> list[Point]:
+        """Every system call from the first that depends on the call on, of those in ERRNOS."""
+        done = self.run(command, trace="/run/trace")
+        assert done.returncode == 0, done.stdout
+        lines = Path("/run/trace").read_text(errors="replace").splitlines()
+        main = lines[0].split()[0]
+        counts: dict[str, int] = {}
+        points: list[Point] = []
+        begun = False
+        for line in lines:
+            match = _LINE.match(line)
+            if match is None or line.split()[0] != main:
+                continue
+            name, arguments = match.groups()
+            counts[name] = counts.get(name, 0) + 1
+            begun = begun or "/run/cni-ptp" in arguments or "/run/netns/c1" in arguments
+            if begun and name in ERRNOS and "resumed>" not in line and "python3" not in arguments:
+                points.append(Point(name, counts[name]))
+        return points
+
+
+def judged(call: Call, done: subprocess.CompletedProcess[bytes], before: dict[str, Any]) -> str:
+    """What is wrong after an ADD with a fault; "" if it failed and left nothing, or succeeded and works."""
+    if done.returncode == 0:
+        result = json.loads(done.stdout)
+        checking = Call(call.host, {**call.configuration, "prevResult": result})
+        checked = checking.run("CHECK")
+        if checked.returncode:
+            return f"ADD succeeded, CHECK does not: {checked.stdout.decode()}"
+        call.run("DEL")
+        if call.host.snapshot() != before:
+            return "ADD succeeded, DEL left something"
+        return ""
+    if done.returncode != 1:
+        return f"exit status {done.returncode}: {done.stderr.decode()[-300:]}"
+    words = answer_of(done)
+    if words:
+        return words
+    if call.host.snapshot() != before:
+        return f"left after {done.stdout.decode()[:300]}: {difference(before, call.host.snapshot())}"
+    return ""
+
+
+def answer_of(done: subprocess.CompletedProcess[bytes]) -> str:
+    """What is wrong with a failed call's answer; "" if it is one error document, or none as stdout was refused."""
+    if b"Traceback" in done.stderr:
+        return done.stderr.decode()[-500:]
+    if not done.stdout:
+        return ""
+    try:
+        document = json.loads(done.stdout)
+    except ValueError:
+        return "" if done.stdout.startswith(b"{") else f"no document: {done.stdout.decode()[:200]}"
+    if document.get("code") == 999:
+        return f"internal error: {document}"
+    return "" if {"code", "msg", "cniVersion"} <= document.keys() else f"no error document: {document}"
+
+
+def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """What two snapshots differ in."""
+    return {key: after[key] for key in after if after[key] != before[key]}
