@@ -1,0 +1,1 @@
+"""Address management: unit, kernel, contract and differential tests."""
