@@ -1,0 +1,125 @@
+"""ptp gc: what no valid attachment owns is gone, network by network, by the plugin's own GC."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from .. import jsonio
+from ..args import Args
+from ..attachment import Attachment
+from ..commands.gc import gc
+from ..conf import read
+from ..errors import INVALID_ENVIRONMENT_VARIABLES, CniError
+from ..ip import text_of
+from ..ipam.settings import DATA_DIR
+from .listing import places
+from .survey import Found, Survey
+from .terminal import Progress, Terminal, printable
+
+ABOUT = """\
+Removes what no valid attachment owns: host interfaces, routes with them, masquerading and leases, of the networks of
+this plugin only. Which attachments are valid is for you to say: --valid for each, or --none-valid.
+Without either, an attachment is valid while its host interface exists, or its lease is younger than a minute; what is
+removed then are the leases and the masquerading of containers whose network namespace is gone.
+Exit status: 0 if all that should go is gone, else 1.
+"""
+_YOUNG_S = 60.0  # longer than an ADD may take: it has its lease before it has its interface
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What can be chosen."""
+    parser.add_argument(
+        "--valid", metavar="NET/CONTAINER/IFNAME", action="append", default=[], help="an attachment to keep"
+    )
+    parser.add_argument("--none-valid", action="store_true", help="remove every attachment, of running containers, too")
+    parser.add_argument("--network", metavar="NET", help="of this network only")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be removed, and remove nothing")
+    places(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """What is stale was removed, or named if that is all that was asked for."""
+    terminal = Terminal()
+    survey = Survey(options.conf_dir, options.data_dir)
+    valid = _valid(options, survey)
+    stale = [f for f in survey.attachments() if f.attachment not in valid and _wanted(options, f)]
+    for found in stale:
+        verb = "would remove" if options.dry_run else "removing"
+        terminal.say(f"{verb} {_described(found)}")
+    if not stale:
+        terminal.say("nothing is stale")
+    if options.dry_run:
+        return 0
+    # Also networks where nothing seems stale: an empty table of ours, a lease index out of date.
+    networks = {f.attachment.network for f in survey.attachments()} | set(survey.networks)
+    progress = Progress("networks collected", len(networks))
+    failed = 0
+    unnamed = {f.attachment.network for f in survey.attachments() if not f.is_named()}
+    if unnamed and not options.none_valid:
+        # The plugin's GC would take them for stale, since nobody can name them.
+        terminal.say(f"left alone: network {', '.join(sorted(unnamed))}, which has an interface of unknown owner")
+        networks -= unnamed
+    for network in sorted(filter(lambda n: options.network in (None, n), networks)):
+        failed += _collect(network, valid, survey, terminal)
+        progress.step()
+    progress.finish()
+    return 1 if failed else 0
+
+
+def _wanted(options: argparse.Namespace, found: Found) -> bool:
+    return options.network in (None, found.attachment.network) and (found.is_named() or options.none_valid)
+
+
+def _valid(options: argparse.Namespace, survey: Survey) -> set[Attachment]:
+    if options.none_valid and options.valid:
+        raise CniError(
+            INVALID_ENVIRONMENT_VARIABLES, "collect what is stale", "--valid and --none-valid exclude each other"
+        )
+    if options.none_valid:
+        return set()
+    if options.valid:
+        return {_parsed(text) for text in options.valid}
+    youngest = time.time() - _YOUNG_S
+    return {
+        f.attachment
+        for f in survey.attachments()
+        if f.link is not None or any(lease.made > youngest for lease in f.leases)
+    }
+
+
+def _parsed(text: str) -> Attachment:
+    parts = text.split("/")
+    if len(parts) != 3 or not all(parts):
+        raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"understand --valid {text}", "it must be NET/CONTAINER/IFNAME")
+    return Attachment(*parts)
+
+
+def _described(found: Found) -> str:
+    has = [found.link.name] if found.link is not None else []
+    if found.leases:
+        has.append("lease of " + ", ".join([text_of(lease.address) for lease in found.leases]))
+    if found.masqueraded:
+        has.append("masquerading of " + ", ".join([text_of(a) for a in found.masqueraded]))
+    return printable(f"{found.attachment}: {'; '.join(has)}")
+
+
+def _collect(network: str, valid: set[Attachment], survey: Survey, terminal: Terminal) -> int:
+    """The network's GC was done, wherever its leases are; returns how many failures were reported."""
+    keep = [{"containerID": a.containerid, "ifname": a.ifname} for a in valid if a.network == network]
+    configured = survey.networks.get(network)
+    failed = 0
+    for data_dir in {DATA_DIR if configured is None else configured.data_dir(), *survey.data_dirs}:
+        document = {
+            "cniVersion": "1.1.0",
+            "name": network,
+            "type": "ptp",
+            "ipam": {"type": "host-local", "dataDir": data_dir},
+            "cni.dev/valid-attachments": keep,
+        }
+        try:
+            gc(Args("GC", "", "", "", "", "", False), read(jsonio.dumps(document)))
+        except CniError as e:
+            failed += 1
+            terminal.say(terminal.paint("red", f"network {network}: {e}"))
+    return failed

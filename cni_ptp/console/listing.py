@@ -1,0 +1,84 @@
+"""ptp list: the attachments of this host, a line each."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from .. import jsonio
+from ..ip import text_of
+from ..ipam.settings import DATA_DIR
+from . import conflist
+from .survey import Found, Survey
+from .terminal import Terminal, printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ABOUT = """\
+Lists the attachments of this plugin on this host: what the kernel, the masquerading, the leases and the network
+configurations say together, and where they do not agree. Reads only.
+Exit status: 0 if all are healthy, 1 if one is not.
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What can be chosen."""
+    parser.add_argument("--json", action="store_true", help="for programs: a JSON list")
+    places(parser)
+
+
+def places(parser: argparse.ArgumentParser) -> None:
+    """Where configurations and leases are looked for."""
+    parser.add_argument("--conf-dir", metavar="DIR", default=conflist.DIRECTORY, help=f"({conflist.DIRECTORY})")
+    parser.add_argument(
+        "--data-dir", metavar="DIR", default=DATA_DIR, help=f"leases; also where configurations say ({DATA_DIR})"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """The attachments were printed."""
+    every = Survey(options.conf_dir, options.data_dir).attachments()
+    terminal = Terminal()
+    if options.json:
+        sys.stdout.write(jsonio.dumps([document(found) for found in every]).decode("utf-8", "replace") + "\n")
+    elif not every:
+        terminal.say("no attachments of this plugin on this host")
+    else:
+        heading = ("NETWORK", "CONTAINER", "INTERFACE", "ADDRESSES", "HOST END", "MASQUERADE", "LEASE", "STATE")
+        terminal.table(heading, [_row(found, terminal) for found in every])
+    return 1 if any(found.wrong for found in every) else 0
+
+
+def _row(found: Found, terminal: Terminal) -> tuple[str, ...]:
+    attachment = found.attachment
+    state = terminal.paint("red", "; ".join(found.wrong)) if found.wrong else terminal.paint("green", "healthy")
+    return (
+        printable(attachment.network),
+        printable(attachment.containerid)[:24],
+        printable(attachment.ifname),
+        ",".join([text_of(a) for a in found.addresses()]) or "-",
+        found.link.name if found.link is not None else "-",
+        "yes" if found.masqueraded else "no",
+        "yes" if found.leases else "no",
+        state,
+    )
+
+
+def document(found: Found) -> dict[str, Any]:
+    """The attachment for programs."""
+    attachment, link = found.attachment, found.link
+    return {
+        "network": attachment.network,
+        "containerID": attachment.containerid,
+        "ifname": attachment.ifname,
+        "addresses": [text_of(a) for a in found.addresses()],
+        "hostInterface": None if link is None else link.name,
+        "mtu": None if link is None else link.mtu,
+        "routed": [text_of(a) for a in sorted(found.routed, key=lambda a: (len(a), a))],
+        "masqueraded": [text_of(a) for a in sorted(found.masqueraded, key=lambda a: (len(a), a))],
+        "leases": [lease.path for lease in found.leases],
+        "healthy": not found.wrong,
+        "wrong": found.wrong,
+    }

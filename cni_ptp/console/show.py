@@ -1,0 +1,153 @@
+"""ptp show: one attachment, drawn from host to container."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+
+from .. import sysctl
+from ..errors import INVALID_ENVIRONMENT_VARIABLES, CniError
+from ..ip import text_of
+from ..netlink.rt_link import Link, get_link_by_index
+from ..netlink.rt_nsid import NETNSA_NSID, get_nsid
+from ..netlink.sock import NETLINK_ROUTE, Socket
+from ..netns import Netns, open_netns
+from . import iproute
+from .listing import places
+from .survey import Found, Survey
+from .terminal import Terminal, printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ABOUT = """\
+Draws the attachments of one container, host to container: interfaces, addresses, routes, masquerading and lease, as
+the kernel has them now. The beginning of the container's name will do if no other begins so. Reads only.
+Exit status: 0 if all is well, 1 if something is wrong or there is no such attachment.
+"""
+_NAMED = ("/run/netns", "/var/run/netns", "/run/docker/netns")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What can be chosen."""
+    parser.add_argument("container", metavar="CONTAINER", help="its CNI_CONTAINERID, or how that begins")
+    places(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """The container's attachments were drawn."""
+    every = Survey(options.conf_dir, options.data_dir).attachments()
+    matching = [f for f in every if f.attachment.containerid == options.container]
+    matching = matching or [f for f in every if f.attachment.containerid.startswith(options.container)]
+    names = {f.attachment.containerid for f in matching}
+    if len(names) != 1:
+        details = f"it could be any of {', '.join(sorted(names))}" if names else "no attachment of it is on this host"
+        raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"show container {options.container}", details)
+    terminal = Terminal()
+    for found in matching:
+        _draw(found, terminal)
+    return 1 if any(f.wrong for f in matching) else 0
+
+
+def _draw(found: Found, terminal: Terminal) -> None:
+    paint = terminal.paint
+    terminal.say(paint("bold", printable(str(found.attachment))))
+    state = paint("red", "; ".join(found.wrong)) if found.wrong else paint("green", "healthy")
+    terminal.say(f"  state       {state}")
+    for lease in found.leases:
+        made = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(lease.made))
+        terminal.say(f"  lease       {text_of(lease.address)} since {made}, {printable(lease.path)}")
+    terminal.say()
+    terminal.say(paint("cyan", "  host"))
+    for line in _host_lines(found):
+        terminal.say(f"  │  {line}")
+    if found.link is not None:
+        terminal.say("  │")
+        terminal.say("  ╪  veth pair")
+        terminal.say("  │")
+        for line in _container_lines(found.link):
+            terminal.say(f"  │  {line}")
+        terminal.say(paint("cyan", "  container"))
+    terminal.say()
+
+
+def _host_lines(found: Found) -> Iterator[str]:
+    masqueraded = ", ".join([text_of(a) for a in found.masqueraded])
+    yield f"leaving the host as its address: {masqueraded or 'none (no masquerading)'}"
+    forwarding = {family: sysctl.read(name) for family, name in _FORWARDING}
+    yield "forwarding  " + ", ".join([f"{k} {'on' if v != '0' else 'OFF'}" for k, v in forwarding.items() if v])
+    if found.link is None:
+        yield "no interface"
+        return
+    with Socket(NETLINK_ROUTE) as sock:
+        yield from _link_lines(sock, found.link)
+
+
+_FORWARDING = (("IPv4", "ipv4/ip_forward"), ("IPv6", "ipv6/conf/all/forwarding"))
+
+
+def _link_lines(sock: Socket, link: Link) -> list[str]:
+    """The link, its addresses, and the routes over it."""
+    lines = [iproute.link_line(link)]
+    lines += ["  " + iproute.addr_line(addr) for addr in iproute.addrs(sock, link)]
+    for family in (iproute.AF_INET, iproute.AF_INET6):
+        over = [route for route in iproute.routes(sock, family) if route.ifindex == link.ifindex]
+        lines += ["  route " + iproute.route_line(route, {link.ifindex: link.name}) for route in over]
+    return lines
+
+
+def _container_lines(link: Link) -> list[str]:
+    netns = _netns_of(link)
+    if netns is None:
+        return ["its network namespace has no name here that could be found"]
+    with netns:
+        try:
+            return [f"in {netns.path}", *netns.inside(lambda: _inside(link.peer))]
+        except CniError as e:
+            return [f"in {netns.path}, which can not be looked into: {e}"]
+
+
+def _inside(ifindex: int) -> list[str]:
+    with Socket(NETLINK_ROUTE) as sock:
+        answer = sock.ask(get_link_by_index(ifindex))[0]
+        if answer.error is not None:
+            return ["the other end is not there any more"]
+        return _link_lines(sock, Link(answer.one()))
+
+
+def _netns_of(link: Link) -> Netns | None:
+    """The namespace of the pair's other end, by a path that leads to it: a named one, else a process's."""
+    if link.netnsid is None:
+        return None
+    with Socket(NETLINK_ROUTE) as sock:
+        for path in _candidates():
+            try:
+                netns = open_netns(path, True)
+            except CniError:
+                continue
+            answer = sock.ask(get_nsid(netns.fd))[0]
+            if answer.error is None and answer.one()[1].get(NETNSA_NSID) == link.netnsid:
+                return netns
+            netns.__exit__()
+    return None
+
+
+def _candidates() -> Iterator[str]:
+    seen = set()
+    for directory in _NAMED:
+        try:
+            names = sorted(os.listdir(directory))
+        except OSError:
+            continue
+        yield from [f"{directory}/{name}" for name in names]
+    for name in os.listdir("/proc"):
+        path = f"/proc/{name}/ns/net"
+        try:
+            inode = os.stat(path).st_ino if name.isdigit() else 0
+        except OSError:
+            continue
+        if inode and inode not in seen:
+            seen.add(inode)
+            yield path
