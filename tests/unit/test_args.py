@@ -1,4 +1,4 @@
-"""The CNI_* environment.  Source: cni.md 1.1, 1.7, 7.4 (pkg/skel/skel_test.go, pkg/types/args_test.go)."""
+"""The CNI_* environment.  Source: pkg/skel/skel_test.go, pkg/types/args_test.go of containernetworking/cni."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names derived from an attachment.  Go's vectors: cni.md 3.1, 3.4, 7.5 (utils_test.go, ipmasq_nftables_linux_test.go)."""
+"""Names derived from an attachment.  The vectors are Go's: utils_test.go, ipmasq_nftables_linux_test.go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network configuration, validated before any effect."""
+"""The network configuration.  Source: CNI SPEC.md, pkg/types/types.go and pkg/skel of containernetworking/cni."""
 
 from __future__ import annotations
 
@@ -12,125 +12,195 @@ from cni_ptp.args import Args
 from cni_ptp.attachment import Attachment
 from cni_ptp.errors import CniError
 
-BASE = {"cniVersion": "1.1.0", "name": "net", "type": "ptp", "ipam": {"type": "static"}}
-ARGS = Args("ADD", "c", "/n", "eth0", "", "", False)
+
+def read(**members: Any) -> conf.Conf:
+    """A configuration with a name and these members."""
+    return conf.read(json.dumps({"name": "net", **members}).encode())
 
 
-def read(**more: Any) -> conf.Conf:
-    """BASE with more keys, read."""
-    return conf.read(json.dumps({**BASE, **more}).encode())
+def asked(cni_args: str = "") -> Args:
+    """An ADD with these CNI_ARGS."""
+    return Args("ADD", "c1", "/run/netns/c1", "eth0", cni_args, "", False)
 
 
-def refused(raw: bytes) -> CniError:
-    """The error of a configuration that must be refused."""
+def refused(call: Any, *arguments: Any) -> tuple[int, str, str]:
+    """Code, msg and details of the error that a call must raise."""
     with pytest.raises(CniError) as caught:
-        conf.ptp(conf.read(raw), ARGS)
-    return caught.value
+        call(*arguments)
+    return caught.value.code, caught.value.msg, caught.value.details
 
 
-@pytest.mark.parametrize("raw", [b"", b"[]", b'"x"', b"5", b"{", b'{"name":5}', b'{"name":"n","ipam":5}'])
-def test_what_is_no_configuration_is_error_6(raw: bytes) -> None:
-    assert refused(raw).code == 6
+@pytest.mark.parametrize("raw", [b"", b"{", b"not json", b'{"name":"net"} x', b'\xef\xbb\xbf{"name":"net"}'])
+def test_what_is_no_json_is_a_decoding_failure(raw: bytes) -> None:
+    code, msg, _ = refused(conf.read, raw)
+    assert (code, msg[:32]) == (6, "error unmarshall network config:")
+
+
+@pytest.mark.parametrize("raw", [b"[]", b'"x"', b"7", b"true"])
+def test_what_is_no_object_is_a_decoding_failure(raw: bytes) -> None:
+    assert refused(conf.read, raw)[0] == 6
 
 
 @pytest.mark.parametrize("raw", [b"null", b"{}", b'{"name":""}', b'{"name":null}'])
-def test_a_network_needs_a_name(raw: bytes) -> None:
-    error = refused(raw)
-    assert (error.code, error.msg) == (7, "missing network name")
+def test_a_missing_name_is_a_bad_configuration(raw: bytes) -> None:
+    assert refused(conf.read, raw) == (7, "missing network name", "")
 
 
-@pytest.mark.parametrize("name", ["te%%st", "-a", "a/b", "..", "a\n", "ä"])
-def test_a_name_of_other_characters_is_refused(name: str) -> None:
-    error = refused(json.dumps({"name": name}).encode())
-    assert (error.code, error.msg, error.details) == (7, "invalid characters found in network name", name)
+@pytest.mark.parametrize("name", ["te%%st", ".", "..", "a/b", "-a", "a b", "a\n", "é", "a\x00"])
+def test_a_name_of_other_characters_is_refused_with_itself_in_the_details(name: str) -> None:
+    assert refused(conf.read, json.dumps({"name": name}).encode()) == (
+        7,
+        "invalid characters found in network name",
+        name,
+    )
 
 
-def test_a_name_too_long_for_a_directory_is_refused() -> None:
-    assert refused(json.dumps({"name": "n" * 201}).encode()).code == 7
+def test_a_name_must_be_good_for_a_directory() -> None:
+    assert conf.read(json.dumps({"name": "n" * 200}).encode()).name == "n" * 200
+    assert refused(conf.read, json.dumps({"name": "n" * 201}).encode())[:2] == (7, "network name is too long")
 
 
-def test_a_missing_version_is_the_first_one() -> None:
-    assert conf.read(b'{"name":"n"}').cni_version == "0.1.0"
-    assert conf.read(b'{"name":"n","cniVersion":""}').cni_version == "0.1.0"
+def test_a_name_of_the_wrong_type_is_a_decoding_failure() -> None:
+    assert refused(conf.read, b'{"name":5}') == (6, "failed to load netconf", "name must be a string, not an integer")
 
 
-def test_keys_match_in_any_case() -> None:
-    settings = conf.ptp(read(IPMASQ=True, Mtu=1400, ipmasqbackend="nftables"), ARGS)
-    assert (settings.ip_masq, settings.mtu, settings.ip_masq_backend) == (True, 1400, "nftables")
+@pytest.mark.parametrize(
+    ("members", "version"),
+    [({}, "0.1.0"), ({"cniVersion": ""}, "0.1.0"), ({"cniVersion": None}, "0.1.0"), ({"CNIVERSION": "1.0.0"}, "1.0.0")],
+)
+def test_no_version_is_0_1_0(members: dict[str, Any], version: str) -> None:
+    assert read(**members).cni_version == version
 
 
-BAD_VALUES: list[tuple[dict[str, Any], int]] = [
-    ({"mtu": "1500"}, 6),
-    ({"mtu": 1500.0}, 6),
-    ({"mtu": True}, 6),
-    ({"mtu": 67}, 7),
-    ({"mtu": 65536}, 7),
-    ({"ipMasq": "true"}, 6),
-    ({"ipMasq": 1}, 6),
-    ({"ipMasqBackend": "pf"}, 7),
-    ({"ipMasqBackend": 1}, 6),
-    ({"dns": []}, 6),
-    ({"dns": {"nameservers": "1.1.1.1"}}, 6),
-    ({"dns": {"search": [1]}}, 6),
-    ({"runtimeConfig": {"mac": "nonsense"}}, 7),
-    ({"runtimeConfig": {"mac": "01:00:5e:00:00:01"}}, 7),
-    ({"runtimeConfig": {"mac": "00:00:00:00:00:00"}}, 7),
-    ({"runtimeConfig": []}, 6),
-    ({"args": 5}, 6),
-    ({"args": {"cni": {"mac": "aa:bb"}}}, 7),
-]
+def test_the_raw_bytes_are_kept_for_delegates() -> None:
+    raw = b' {"name": "net", "other": [1, 2.50]} '
+    assert conf.read(raw).raw is raw
 
 
-@pytest.mark.parametrize(("more", "code"), BAD_VALUES)
-def test_a_bad_value_has_its_code(more: dict[str, Any], code: int) -> None:
-    assert refused(json.dumps({**BASE, **more}).encode()).code == code
+def test_a_configuration_without_ipam_has_none() -> None:
+    assert read().ipam is None
+    ipam = read(ipam={"type": "static"}).ipam
+    assert ipam is not None and ipam.text("type") == "static"
 
 
-def test_a_negative_mtu_is_no_mtu_as_in_go() -> None:
-    assert conf.ptp(read(mtu=-1), ARGS).mtu == 0
+def test_ptp_s_keys_have_defaults() -> None:
+    settings = conf.ptp(read(), asked())
+    assert (settings.ip_masq, settings.ip_masq_backend, settings.mtu, settings.mac) == (False, "", 0, None)
+    assert not settings.dns.given()
 
 
-@pytest.mark.parametrize("text", ["0A:58:0a:01:02:03", "0a-58-0a-01-02-03"])
-def test_a_mac_may_be_written_in_two_ways(text: str) -> None:
-    assert conf.mac_text(conf.parse_mac(text)) == "0a:58:0a:01:02:03"
+def test_ptp_s_keys_are_read_whatever_their_case() -> None:
+    settings = conf.ptp(read(IPMASQ=True, ipmasqbackend="iptables", Mtu=1400, DNS={"Domain": "d"}), asked())
+    assert (settings.ip_masq, settings.ip_masq_backend, settings.mtu, settings.dns.domain) == (
+        True,
+        "iptables",
+        1400,
+        "d",
+    )
 
 
-def test_the_first_wish_for_a_mac_counts() -> None:
-    a, b, c = "02:00:00:00:00:0a", "02:00:00:00:00:0b", "02:00:00:00:00:0c"
-    args = Args("ADD", "c", "/n", "eth0", f"IgnoreUnknown=1;MAC={c}", "", False)
-    both = read(runtimeConfig={"mac": a}, args={"cni": {"mac": b}})
-    assert conf.ptp(both, args).mac == conf.parse_mac(a)
-    assert conf.ptp(read(args={"cni": {"mac": b}}), args).mac == conf.parse_mac(b)
-    assert conf.ptp(read(), args).mac == conf.parse_mac(c)
+@pytest.mark.parametrize("mtu", [68, 1500, 65535])
+def test_an_mtu_that_a_veth_takes_is_taken(mtu: int) -> None:
+    assert conf.ptp(read(mtu=mtu), asked()).mtu == mtu
 
 
-@pytest.mark.parametrize("dns", [{"nameservers": []}, {"domain": "x"}, {"search": ["x"]}, {"options": []}])
-def test_any_part_of_dns_counts_as_given_be_it_empty(dns: dict[str, Any]) -> None:
-    assert conf.ptp(read(dns=dns), ARGS).dns.given()
+@pytest.mark.parametrize("mtu", [1, 67, 65536, 1 << 40])
+def test_an_mtu_that_no_veth_takes_is_refused(mtu: int) -> None:
+    assert refused(conf.ptp, read(mtu=mtu), asked())[:2] == (7, f"mtu {mtu} can not be used")
 
 
-def test_no_dns_is_none_given() -> None:
-    assert not conf.ptp(read(dns={"domain": "", "search": None}), ARGS).dns.given()
+@pytest.mark.parametrize("mtu", [0, -1, None])
+def test_a_negative_mtu_is_no_mtu_as_in_go(mtu: int | None) -> None:
+    assert conf.ptp(read(mtu=mtu), asked()).mtu == 0
+
+
+@pytest.mark.parametrize(
+    ("members", "details"),
+    [
+        ({"mtu": "1500"}, "mtu must be an integer, not a string"),
+        ({"mtu": 1500.0}, "mtu must be an integer, not a fraction"),
+        ({"ipMasq": "true"}, "ipMasq must be true or false, not a string"),
+        ({"ipMasq": 1}, "ipMasq must be true or false, not an integer"),
+        ({"ipMasqBackend": []}, "ipMasqBackend must be a string, not a list"),
+        ({"dns": []}, "dns must be an object, not a list"),
+        ({"dns": {"nameservers": "1.1.1.1"}}, "dns.nameservers must be a list, not a string"),
+        ({"dns": {"search": [1]}}, "dns.search[0] must be a string, not an integer"),
+        ({"runtimeConfig": 5}, "runtimeConfig must be an object, not an integer"),
+        ({"args": {"cni": []}}, "args.cni must be an object, not a list"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_a_decoding_failure(members: dict[str, Any], details: str) -> None:
+    assert refused(conf.ptp, read(**members), asked()) == (6, "failed to load netconf", details)
+
+
+@pytest.mark.parametrize("backend", ["nft", "IPTABLES", "x"])
+def test_an_unknown_backend_is_refused_even_without_ip_masq(backend: str) -> None:
+    assert refused(conf.ptp, read(ipMasqBackend=backend), asked())[:2] == (7, f'unknown ipmasq backend "{backend}"')
+
+
+MAC = "02:00:00:00:00:01"
+
+
+@pytest.mark.parametrize(
+    ("members", "cni_args", "mac"),
+    [
+        ({}, f"MAC={MAC}", MAC),
+        ({}, f"IgnoreUnknown=1;MAC={MAC}", MAC),
+        ({"args": {"cni": {"mac": "02-00-00-00-00-0A"}}}, f"MAC={MAC}", "02:00:00:00:00:0a"),
+        ({"runtimeConfig": {"mac": "02:00:00:00:00:03"}, "args": {"cni": {"mac": MAC}}}, "", "02:00:00:00:00:03"),
+        ({"RuntimeConfig": {"MAC": MAC}}, "", MAC),
+        ({}, "", None),
+    ],
+)
+def test_the_mac_comes_from_the_capability_then_args_then_cni_args(
+    members: dict[str, Any], cni_args: str, mac: str | None
+) -> None:
+    found = conf.ptp(read(**members), asked(cni_args)).mac
+    assert (conf.mac_text(found) if found else None) == mac
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x",
+        "02:00:00:00:00",
+        "02:00:00:00:00:01:02",
+        "0200.0000.0001",
+        "2:0:0:0:0:1",
+        "02:00:00:00:00:0g",
+        "02:00:00:00:00:٣1",
+        "020000000001",
+    ],
+)
+def test_a_mac_that_is_none_is_refused(text: str) -> None:
+    assert refused(conf.parse_mac, text) == (7, f'invalid MAC address "{text}"', "")
+
+
+@pytest.mark.parametrize("text", ["01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"])
+def test_a_mac_that_no_interface_may_have_is_refused(text: str) -> None:
+    assert refused(conf.parse_mac, text)[::2] == (7, "multicast or zero")
 
 
 @pytest.mark.parametrize("key", ["cni.dev/valid-attachments", "cni.dev/attachments"])
-def test_valid_attachments_are_read_under_both_keys(key: str) -> None:
-    listed = [{"containerID": "c1", "ifname": "eth0"}]
-    assert read(**{key: listed}).valid_attachments() == [Attachment("net", "c1", "eth0")]
-    assert read(**{key: []}).valid_attachments() == []
-    assert read(**{key: None}).valid_attachments() is None
-    assert read().valid_attachments() is None
+def test_what_gc_must_keep_is_read_under_either_key(key: str) -> None:
+    listed = [{"containerID": "c1", "ifname": "eth0"}, {"containerID": "c2", "ifname": "net1"}]
+    assert read(**{key: listed}).valid_attachments() == [
+        Attachment("net", "c1", "eth0"),
+        Attachment("net", "c2", "net1"),
+    ]
 
 
-def test_prev_result_is_read_in_its_own_version_or_the_configurations() -> None:
-    previous = read(cniVersion="0.4.0", prevResult={"ips": [{"version": "4", "address": "10.0.0.2/24"}]}).prev_result()
-    assert previous is not None and str(previous.ips[0]) == "10.0.0.2/24"
-    old = read(prevResult={"cniVersion": "0.2.0", "ip4": {"ip": "10.0.0.2/24"}}).prev_result()
-    assert old is not None and str(old.ips[0]) == "10.0.0.2/24"
+@pytest.mark.parametrize("members", [{}, {"cni.dev/valid-attachments": None}, {"cni.dev/attachments": None}])
+def test_no_list_is_not_an_empty_list(members: dict[str, Any]) -> None:
+    assert read(**members).valid_attachments() is None
+    assert read(**{"cni.dev/valid-attachments": []}).valid_attachments() == []
 
 
-@pytest.mark.parametrize("previous", [[], "x", {"cniVersion": "9.9.9"}, {"ips": [{"address": "10.0.0.2"}]}])
-def test_a_prev_result_that_can_not_be_read_is_error_6(previous: object) -> None:
-    with pytest.raises(CniError) as caught:
-        read(prevResult=previous).prev_result()
-    assert caught.value.code == 6
+def test_a_prev_result_is_read_in_its_own_version_or_in_the_configuration_s() -> None:
+    previous = {"ips": [{"address": "10.0.0.2/24"}]}
+    assert read().prev_result() is None
+    for found in (read(cniVersion="1.0.0", prevResult=previous), read(prevResult={"cniVersion": "0.4.0", **previous})):
+        result = found.prev_result()
+        assert result is not None and [str(ip) for ip in result.ips] == ["10.0.0.2/24"]
+    assert refused(read(prevResult={"cniVersion": "9.9.9"}).prev_result)[0] == 6
+    assert refused(read(prevResult=[]).prev_result)[0] == 6

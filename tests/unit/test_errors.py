@@ -1,4 +1,4 @@
-"""Which failure is reported under which code.  Source: cni.md 1.5, docs/architecture.md."""
+"""Which failure is reported under which code.  Source: CNI SPEC.md "Error", docs/architecture.md."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from cni_ptp.errors import CniError
 from cni_ptp.undo import Undo
 
@@ -10,7 +12,7 @@ def test_steps_run_last_first_and_only_once() -> None:
     ran: list[int] = []
     undo = Undo()
     for i in range(3):
-        undo.add(f"step {i}", lambda i=i: ran.append(i))
+        undo.add(f"step {i}", partial(ran.append, i))
     assert undo.run() == []
     assert undo.run() == []
     assert ran == [2, 1, 0]

@@ -1,4 +1,4 @@
-"""The specification's versions.  Source: cni.md 1.3, 7.4, 7.6 (pkg/version, pkg/skel)."""
+"""The specification's versions.  Source: pkg/version, pkg/skel of containernetworking/cni."""
 
 from __future__ import annotations
 
