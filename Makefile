@@ -20,7 +20,7 @@ demo: build ## see it work: a host and a container of its own, this machine's ne
 	@dist/ptp demo
 
 verify: ## rebuild from these sources and compare dist/ptp with it byte for byte
-	@"$(PYTHON)" tools/build_ptp.py verify
+	@"$(PYTHON)" tools/build_ptp.py verify --interpreter "$(PYTHON)"
 
 test: build ## run the tests, installing what they need (PYTEST_ARGS='-k …' selects)
 	@tools/prepare.sh test

@@ -1,7 +1,7 @@
 """Builds dist/ptp, its SHA256SUMS and its SBOM; or verifies a built file against the sources.
 
     build_ptp.py build  [--interpreter PATH] [--to DIRECTORY]
-    build_ptp.py verify [FILE]
+    build_ptp.py verify [--interpreter PATH] [FILE]
 
 Run it by the Python that shall run the plugin: bytecode is bound to one version of it.
 """
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
+import marshal
 import os
 import shutil
 import sys
@@ -32,14 +34,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Builds and verifies the plugin's one file.")
     verbs = parser.add_subparsers(dest="verb", required=True)
     build_verb = verbs.add_parser("build")
-    build_verb.add_argument("--interpreter", default=sys.executable, help="what the shebang line names")
     build_verb.add_argument("--to", default=os.path.join(ROOT, "dist"), help="the directory of the three files")
     verify_verb = verbs.add_parser("verify")
+    for verb in (build_verb, verify_verb):
+        verb.add_argument("--interpreter", default=sys.executable, help="what the shebang line names")
     verify_verb.add_argument("file", nargs="?", default=os.path.join(ROOT, "dist", "ptp"))
     arguments = parser.parse_args()
+    interpreter = interpreter_path(arguments.interpreter)
     if arguments.verb == "verify":
-        return verify(arguments.file)
-    build(interpreter_path(arguments.interpreter), arguments.to)
+        return verify(arguments.file, interpreter)
+    build(interpreter, arguments.to)
     return 0
 
 
@@ -49,7 +53,7 @@ def in_a_process_of_its_own() -> None:
     The order of constant sets depends on the hash seed (before 3.11), the sharing inside marshalled code on the strings
     that the process holds, and these on whether a module came from a cached .pyc file.
     """
-    if os.environ.get("PYTHONHASHSEED") != "0" or sys.flags.ignore_environment or not sys.flags.no_site:
+    if os.environ.get("PYTHONHASHSEED") != "0" or sys.pycache_prefix != "/nonexistent":
         environ = {"PYTHONHASHSEED": "0", "PATH": os.defpath}
         os.execve(sys.executable, [sys.executable, *pack.OPTIONS, *sys.argv], environ)
 
@@ -86,14 +90,13 @@ def python_version() -> str:
     return "{}.{}".format(*sys.version_info)
 
 
-def verify(path: str) -> int:
-    """What the file holds is listed with hashes; 0 if every byte of it is what the sources of this checkout make."""
+def verify(path: str, interpreter: str) -> int:
+    """What the file holds is listed with hashes; 0 if every byte of it is what the sources of this checkout make.
+
+    The interpreter is not taken from the file: its first line could name any program.
+    """
     built = _content(path)
     sources = pack.sources_in(ROOT)
-    interpreter = built[2 : built.find(b" ")].decode("utf-8", "replace")
-    if not built.startswith(b"#!/"):
-        print(f"{path}: no shebang line that names an interpreter")
-        return 1
     expected = made(sources, interpreter)
     differences = compared(built, expected["ptp"])
     directory = os.path.dirname(path)
@@ -102,7 +105,7 @@ def verify(path: str) -> int:
         if os.path.exists(beside) and _content(beside) != expected[name]:
             differences.append(f"{name} is not this build's")
     if differences:
-        print(f"{path} is NOT what these sources make with {sys.executable} ({python_version()}):")
+        print(f"{path} is NOT what these sources make for {interpreter} ({python_version()}):")
         print("".join([f"  {difference}\n" for difference in differences]), end="")
         return 1
     for name, content in sorted(sources.items()):
@@ -136,12 +139,12 @@ def _place(expected: bytes, offset: int) -> str:
         return f"byte {offset}, in the head"
     if offset >= pack.HEAD_SIZE + len(blob):
         return f"byte {offset}, in the archive"
-    for name, content in pack.sources_of(expected).items():
-        code = pack.marshalled(content, name) if name.endswith(".py") else b""
-        start = pack.HEAD_SIZE + blob.find(code)
-        if code and start <= offset < start + len(code):
+    stream = io.BytesIO(blob)
+    _, index = marshal.load(stream)  # noqa: S302  it was made by this process
+    for name, (_, start, size) in index.items():
+        if start <= offset - pack.HEAD_SIZE - stream.tell() < start + size:
             return f"byte {offset}, in the bytecode of {name}"
-    return f"byte {offset}, in the bytecode"
+    return f"byte {offset}, in the index of the bytecode"
 
 
 def _sha256(content: bytes) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-# The moment is a member that may not be left out; as in the archive, it is none, so that the same sources make the same.
+# A member that may not be left out; the archive's moment, so that the same sources make the same document.
 _CREATED = "1980-01-01T00:00:00Z"
 _LICENSE = "Apache-2.0"
 
