@@ -22,7 +22,7 @@ _NO_DESCRIPTOR = 0xFFFFFFFF  # leads to no namespace: the kernel refuses with EB
 def status(args: Args, conf: Conf) -> None:
     """Returns if ADD can be expected to work; CniError 50 with every reason why it would not."""
     settings = ptp(conf, args)
-    reasons = _missing_capabilities() or _link_refusal()
+    reasons = missing_capabilities() or link_refusal()
     if settings.ip_masq:
         from ..masquerade import Masquerade
 
@@ -37,15 +37,16 @@ def status(args: Args, conf: Conf) -> None:
         raise CniError(PLUGIN_NOT_AVAILABLE, "ADD can not be served now", "; ".join(reasons))
 
 
-def _missing_capabilities() -> list[str]:
+def missing_capabilities() -> list[str]:
+    """What the kernel would not let this process do, in words."""
     with open("/proc/self/status", encoding="ascii", errors="replace") as lines:
         effective = next((int(line.split()[1], 16) for line in lines if line.startswith("CapEff:")), 0)
     needed = ((_CAP_NET_ADMIN, "CAP_NET_ADMIN"), (_CAP_SYS_ADMIN, "CAP_SYS_ADMIN"))
     return [f"{name} is missing" for number, name in needed if not effective >> number & 1]
 
 
-def _link_refusal() -> list[str]:
-    """Whether the kernel has veth.  Asked for a pair whose peer goes nowhere, it refuses before it makes anything."""
+def link_refusal() -> list[str]:
+    """What the kernel says if it has no veth.  Asked for a pair whose peer goes nowhere, it makes nothing."""
     end = End("cni-ptp-probe", 0, None)
     with Socket(NETLINK_ROUTE) as sock:
         refused = sock.ask(new_veth(end, end, _NO_DESCRIPTOR))[0].error

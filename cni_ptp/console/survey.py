@@ -9,7 +9,7 @@ import os
 
 from .. import masquerade, sysctl
 from ..attachment import ALIAS_PREFIX, Attachment, parse_alias
-from ..ip import bits, text_of
+from ..ip import bits, parse_cidr, text_of
 from ..ipam.settings import DATA_DIR
 from ..netlink.rt_link import Link, dump_veths
 from ..netlink.sock import NETLINK_ROUTE, Socket
@@ -44,6 +44,21 @@ class Network:
         """Whether its addresses come from host-local."""
         ipam = self.conf.get("ipam")
         return isinstance(ipam, dict) and ipam.get("type") == "host-local"
+
+    def subnets(self) -> list[tuple[bytes, int]]:
+        """(packed address, prefix length) of each subnet its addresses come from, as far as they can be read."""
+        ipam = self.conf.get("ipam")
+        if not isinstance(ipam, dict):
+            return []
+        sets = ipam.get("ranges")
+        entries = [ipam] + [r for s in (sets if isinstance(sets, list) else []) if isinstance(s, list) for r in s]
+        found = []
+        for entry in entries:
+            try:
+                found.append(parse_cidr(str(entry.get("subnet"))))
+            except (AttributeError, ValueError):
+                continue
+        return found
 
     def masquerades_by_nf_tables(self) -> bool:
         """Whether each address must be in our table."""

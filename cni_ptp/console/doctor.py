@@ -1,0 +1,49 @@
+"""ptp doctor: what this host offers, what is wrong with it, and the remedy."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from . import doctor_files, doctor_kernel, doctor_network
+from .diagnosis import COLOURS, OK, WORDS, Line
+from .listing import places
+from .survey import Survey
+from .terminal import Terminal, printable
+
+ABOUT = """\
+Looks at everything the plugin needs of this host and says of each whether it is well, with the remedy if it is not.
+Changes nothing; what has to be tried is tried in a network namespace that is thrown away. Best run as root.
+Exit status: 0 all is well, 1 there are warnings, 2 there are problems.
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What can be chosen."""
+    default = ":".join(doctor_files.PLACES)
+    parser.add_argument("--cni-path", metavar="DIRS", help=f"where plugins are ($CNI_PATH, else {default})")
+    parser.add_argument("--quiet", action="store_true", help="only what is not well")
+    places(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """The findings were printed; the worst of them is the exit status."""
+    cni_path = options.cni_path or os.environ.get("CNI_PATH") or ":".join(doctor_files.PLACES)
+    survey = Survey(options.conf_dir, options.data_dir)
+    lines = [
+        *doctor_kernel.lines(survey),
+        *doctor_network.lines(survey),
+        *doctor_files.lines(survey, options.conf_dir, cni_path),
+    ]
+    _print([line for line in lines if line.state != OK or not options.quiet], Terminal())
+    return max(line.state for line in lines)
+
+
+def _print(lines: list[Line], terminal: Terminal) -> None:
+    width = max([len(line.subject) for line in lines], default=0)
+    longest = max(map(len, WORDS))
+    for line in lines:
+        word = terminal.paint(COLOURS[line.state], WORDS[line.state].ljust(longest))
+        terminal.say(f"{word}  {line.subject.ljust(width)}  {printable(line.found)}")
+        if line.remedy:
+            terminal.say(f"{' ' * (longest + width + 4)}{terminal.paint('bold', 'remedy:')} {printable(line.remedy)}")

@@ -1,0 +1,203 @@
+"""The doctor on files: the plugin and its Python, configurations, leases."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import time
+
+from .. import jsonio
+from ..args import Args
+from ..conf import Conf, ptp, read
+from ..errors import CniError
+from ..ipam import settings
+from . import conflist, lease_files, program
+from .diagnosis import Line, ok, problem, warning
+from .survey import Network, Survey
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from ..ipam.ranges import RangeSet
+
+PLACES = ("/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni", "/usr/local/libexec/cni")
+_EMBEDDED = ("host-local", "static")
+_OLD_S = 60.0
+_MOST_COUNTED = 1 << 17  # leases of a range: more are never counted, so a /64 costs nothing
+_PATIENCE_S = 20
+_AS_ADD = Args("ADD", "doctor", "/nowhere", "eth0", "", "", False)
+
+
+def lines(survey: Survey, conf_dir: str, cni_path: str) -> Iterator[Line]:
+    """All that is to say.  cni_path: the directories of plugins, joined by colons."""
+    directories = [d for d in cni_path.split(":") if os.path.isdir(d)]
+    plugin = next((p for p in (os.path.join(d, "ptp") for d in directories) if os.path.lexists(p)), None)
+    if plugin is None:
+        state = problem if survey.networks else warning
+        yield state("plugin", f"there is no ptp in {cni_path}", "ptp install --to DIR")
+    else:
+        yield from _plugin(plugin)
+    yield from _configurations(survey, conf_dir, directories)
+    yield from _data_dirs(survey)
+    yield from _leases(survey)
+
+
+def _plugin(path: str) -> Iterator[Line]:
+    if not os.path.isfile(path) or not os.access(path, os.X_OK):
+        yield problem("plugin", f"{path} is no executable file", f"chmod 755 {path}, or ptp install --to DIR --force")
+        return
+    for place in (os.path.dirname(path), path):
+        if os.stat(place).st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            found = f"{place} can be written by others than root, who would be root then"
+            yield problem("plugin", found, f"chmod go-w {place}")
+    if not program.is_ours(path):
+        yield warning("plugin", f"{path} is another plugin of that name", "ptp install --force keeps a backup of it")
+        return
+    yield ok("plugin", path)
+    with open(path, "rb") as f:
+        yield _interpreter(path, program.interpreter_of(f.read(256)))
+
+
+def _interpreter(path: str, interpreter: str) -> Line:
+    remedy = f"ptp install --to {os.path.dirname(path)} --python PATH"
+    if not os.access(interpreter, os.X_OK):
+        return problem("python", f"{path} wants {interpreter or 'no interpreter'}, which is not there", remedy)
+    code = "import sys, _imp, _frozen_importlib_external as e; print(*sys.version_info[:2], e.MAGIC_NUMBER.hex())"
+    try:
+        done = subprocess.run(  # noqa: S603  the interpreter that the plugin names
+            [interpreter, "-IS", "-c", code], capture_output=True, text=True, check=False, timeout=_PATIENCE_S
+        )
+        major, minor, magic = done.stdout.split()
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return problem("python", f"{interpreter} does not run", remedy)
+    version = f"{major}.{minor}"
+    if (int(major), int(minor)) < (3, 9):
+        return problem("python", f"{interpreter} is Python {version}; 3.9 is the least", remedy)
+    with open(path, "rb") as f:
+        if repr(bytes.fromhex(magic)).encode() not in f.read(1024):
+            found = f"{interpreter} is Python {version} now, the plugin was built for another: it works, only slower"
+            return warning("python", found, remedy)
+    return ok("python", f"{interpreter}, Python {version}")
+
+
+# --- configurations -------------------------------------------------------------------------------------------------
+
+
+def _configurations(survey: Survey, conf_dir: str, directories: list[str]) -> Iterator[Line]:
+    names: dict[str, str] = {}
+    broken = False
+    for path in conflist.files(conf_dir):
+        try:
+            conf = conflist.read(path)
+        except (OSError, ValueError) as e:
+            broken = True
+            yield problem("configuration", f"{path} can not be read: {e}", "mend or remove it")
+            continue
+        name = str(conf.get("name"))
+        if name in names:
+            yield warning("configuration", f"{names[name]} and {path} both name the network {name}", "keep one")
+        names.setdefault(name, path)
+        if any(p.get("type") == "ptp" for p in conflist.plugins_of(conf)):
+            found = list(_configuration(path, conf, directories))
+            yield from found or [ok("configuration", f"{path}: network {name}")]
+    if not survey.networks and not broken:
+        yield warning("configuration", f"none in {conf_dir} names ptp", "ptp install --conflist NAME writes one")
+
+
+def _configuration(path: str, conf: dict[str, Any], directories: list[str]) -> Iterator[Line]:
+    for plugin in conflist.plugins_of(conf):
+        kind = str(plugin.get("type"))
+        ipam = plugin.get("ipam")
+        wanted = [kind] if kind != "ptp" else []
+        if isinstance(ipam, dict) and isinstance(ipam.get("type"), str):
+            embedded = kind == "ptp" and ipam["type"] in _EMBEDDED and plugin.get("embeddedipam") is not False
+            wanted += [] if embedded else [ipam["type"]]
+        for name in wanted:
+            if not any(os.access(os.path.join(d, name), os.X_OK) for d in directories):
+                found = f"{path} needs the plugin {name}, which is in none of {':'.join(directories) or 'no directory'}"
+                yield problem("configuration", found, f"install {name}, or take it out of the configuration")
+        if kind == "ptp":
+            try:
+                _judge(conf, plugin)
+            except CniError as e:
+                yield problem("configuration", f"{path}: {e}", "ADD would fail so: mend it")
+
+
+def _judge(conf: dict[str, Any], plugin: dict[str, Any]) -> list[RangeSet]:
+    """The ranges of a configuration as ADD reads them, [] if it has none.  CniError if ADD would refuse it."""
+    whole = dict(plugin, name=conf.get("name"), cniVersion=conf.get("cniversion"))
+    network: Conf = read(jsonio.dumps(whole))
+    ptp(network, _AS_ADD)
+    ipam = settings.ipam_of(network)
+    if not ipam.text("type"):
+        raise CniError(7, "no plugin name provided", "ipam.type is missing")
+    return settings.read(network, _AS_ADD).sets if ipam.text("type") == "host-local" else []
+
+
+# --- leases ---------------------------------------------------------------------------------------------------------
+
+
+def _data_dirs(survey: Survey) -> Iterator[Line]:
+    for path in survey.data_dirs:
+        there = path
+        while not os.path.lexists(there):
+            there = os.path.dirname(there)
+        if not os.path.isdir(there):
+            yield problem("leases", f"{there} is no directory", "remove it")
+        elif os.stat(there).st_mode & stat.S_IWOTH and not os.stat(there).st_mode & stat.S_ISVTX:
+            yield problem("leases", f"everybody can write to {there}", f"chmod o-w {there}")
+        elif os.statvfs(there).f_flag & os.ST_RDONLY or not os.access(there, os.W_OK | os.X_OK):
+            yield problem("leases", f"{there} can not be written", "mount it writable, or set ipam.dataDir")
+        else:
+            yield ok("leases", f"{path} can be written")
+
+
+def _leases(survey: Survey) -> Iterator[Line]:
+    ours = set(survey.networks) | {f.attachment.network for f in survey.attachments()}
+    for data_dir in survey.data_dirs:
+        for name in lease_files.networks(data_dir):
+            if name not in ours:
+                continue
+            try:
+                leases = lease_files.of_network(data_dir, name)
+            except OSError as e:
+                yield problem("leases", f"{data_dir}/{name} can not be read: {e.strerror}", "run ptp doctor as root")
+                continue
+            torn = [lease.path for lease in leases if lease.torn]
+            if torn:
+                yield warning("leases", f"{len(torn)} say no owner: {torn[0]}", "remove the files: nobody has these")
+            network = survey.networks.get(name)
+            if network is not None and network.data_dir() == data_dir:
+                yield from _exhausted(network, leases)
+    stale = _stale(survey)
+    if stale:
+        yield warning("leases", f"{len(stale)} of containers that are gone: {stale[0]}", "ptp gc removes them")
+
+
+def _stale(survey: Survey) -> list[str]:
+    before = time.time() - _OLD_S  # an ADD at work has its lease before its interface
+    return [
+        lease.path
+        for found in survey.attachments()
+        if found.link is None
+        for lease in found.leases
+        if lease.made < before
+    ]
+
+
+def _exhausted(network: Network, leases: list[lease_files.LeaseFile]) -> Iterator[Line]:
+    try:
+        sets = _judge({"name": network.name, "cniversion": "1.0.0"}, network.conf)
+    except CniError:
+        return  # said already
+    for pool in sets:
+        size = sum(last - first + 1 for first, last in pool.order(None))
+        taken = sum(1 for lease in leases if pool.range_for(lease.address) is not None)
+        said = f"network {network.name}: {taken} of {size} addresses of {pool} are taken"
+        if size < _MOST_COUNTED and taken >= size:
+            yield problem("leases", said, "ptp gc, if containers are gone; else a larger range")
+        elif size < _MOST_COUNTED and taken * 10 >= size * 9:
+            yield warning("leases", said, "a larger range")

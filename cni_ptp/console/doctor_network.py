@@ -1,0 +1,156 @@
+"""The doctor on the host's network settings and on the attachments themselves."""
+
+from __future__ import annotations
+
+from .. import sysctl
+from ..ip import cidr_text, contains, text_of
+from ..netlink.rt_link import Link, get_link_by_index
+from ..netlink.rt_route import RT_TABLE_MAIN, dump_routes, nexthops, read_route
+from ..netlink.sock import NETLINK_ROUTE, Socket
+from . import iproute
+from .diagnosis import Line, ok, problem, warning
+from .survey import Found, Survey
+from .terminal import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..netlink.rt_route import FibRoute
+
+_RTPROT_RA = 9
+_FAMILIES = ((4, "IPv4", "ipv4/ip_forward"), (16, "IPv6", "ipv6/conf/all/forwarding"))
+_SHOWN = 3
+
+
+def lines(survey: Survey) -> Iterator[Line]:
+    """All that is to say."""
+    attachments = survey.attachments()
+    yield from _forwarding(attachments)
+    with Socket(NETLINK_ROUTE) as sock:
+        defaults = _defaults(sock)
+        yield _router_advertisements(defaults)
+        yield _reverse_path(defaults)
+        yield from _mtu(survey, defaults)
+        yield from _overlaps(survey, sock)
+    yield _attachments(attachments)
+
+
+def _forwarding(attachments: list[Found]) -> Iterator[Line]:
+    for size, family, name in _FAMILIES:
+        value = sysctl.read(name)
+        in_use = any(len(a) == size for found in attachments for a in found.routed)
+        subject = f"forwarding {family}"
+        if value is None:
+            yield warning(subject, f"the kernel has no {family}", f"configure no {family} addresses")
+        elif value == "0" and in_use:
+            yield problem(subject, "off, while containers are attached", f"sysctl -w net.{name.replace('/', '.')}=1")
+        elif value == "0":
+            yield ok(subject, "off; the first ADD turns it on")
+        else:
+            yield ok(subject, "on")
+
+
+class Default:
+    """A default route.  link: what it leads to.  by_ra: whether a router advertised it."""
+
+    __slots__ = ("route", "link", "by_ra")
+
+    def __init__(self, route: FibRoute, link: Link, by_ra: bool) -> None:
+        self.route = route
+        self.link = link
+        self.by_ra = by_ra
+
+
+def _defaults(sock: Socket) -> list[Default]:
+    found = []
+    for family in (iproute.AF_INET, iproute.AF_INET6):
+        for reply in sock.dump(dump_routes(family)).read():
+            route = read_route(reply)
+            if route.length or route.table != RT_TABLE_MAIN:
+                continue
+            for _, ifindex in nexthops(reply):
+                answer = sock.ask(get_link_by_index(ifindex))[0]
+                if answer.error is None and ifindex != 1:
+                    found.append(Default(route, Link(answer.one()), reply[0][5] == _RTPROT_RA))
+    return found
+
+
+def _router_advertisements(defaults: list[Default]) -> Line:
+    subject = "accept_ra"
+    for default in defaults:
+        name = default.link.name
+        if default.by_ra and sysctl.read(f"ipv6/conf/{name}/accept_ra") == "1":
+            found = (
+                f"the IPv6 default route over {name} is a router's advertisement, and expires once the host forwards"
+            )
+            return problem(subject, found, f"sysctl -w net.ipv6.conf.{name}.accept_ra=2, also in /etc/sysctl.d")
+    return ok(subject, "no default route depends on it")
+
+
+def _reverse_path(defaults: list[Default]) -> Line:
+    strict = [d.link.name for d in defaults if len(d.route.dst) == 4 and _rp_filter(d.link.name) == 1]
+    several = len({d.link.ifindex for d in defaults if len(d.route.dst) == 4}) > 1
+    if strict and several:
+        found = f"strict on {', '.join(sorted(set(strict)))}, with several IPv4 default routes"
+        return warning("rp_filter", found, "answers that come in by the other one are dropped: set it to 2 (loose)")
+    return ok("rp_filter", "drops nothing of the containers'")
+
+
+def _rp_filter(name: str) -> int:
+    values = [sysctl.read(f"ipv4/conf/{where}/rp_filter") for where in ("all", name)]
+    return max([int(v) for v in values if v and v.isdigit()], default=0)
+
+
+def _mtu(survey: Survey, defaults: list[Default]) -> Iterator[Line]:
+    """Containers with larger packets than the way out takes: it works until a firewall eats the ICMP."""
+    if not defaults:
+        yield ok("MTU", "no default route to compare with")
+        return
+    way_out = min(defaults, key=lambda d: d.link.mtu)
+    name, least = way_out.link.name, way_out.link.mtu
+    larger = [
+        f"network {n.name} ({m})" for n in survey.networks.values() for m in [_configured_mtu(n.conf)] if m > least
+    ]
+    larger += [
+        f"{f.attachment.containerid} ({f.link.mtu})"
+        for f in survey.attachments()
+        if f.link is not None and f.link.mtu > least and f.attachment.network not in survey.networks
+    ]
+    if larger:
+        found = f"larger than the {least} of {name}: {_some(larger)}"
+        yield warning("MTU", found, f'"mtu": {least} in the network configuration')
+    else:
+        yield ok("MTU", f"what goes out by {name} fits its {least}")
+
+
+def _configured_mtu(conf: dict[str, object]) -> int:
+    mtu = conf.get("mtu")
+    return mtu if isinstance(mtu, int) and mtu > 0 else 1500
+
+
+def _overlaps(survey: Survey, sock: Socket) -> Iterator[Line]:
+    ours = {f.link.ifindex for f in survey.attachments() if f.link is not None}
+    routes = [r for family in (iproute.AF_INET, iproute.AF_INET6) for r in iproute.routes(sock, family)]
+    for network in survey.networks.values():
+        for subnet, length in network.subnets():
+            for route in routes:
+                inside = contains(subnet, length, route.dst) or contains(route.dst, route.length, subnet)
+                if route.length and inside and route.ifindex not in ours:
+                    found = f"network {network.name}: {cidr_text(subnet, length)} overlaps the host's route to "
+                    found += f"{text_of(route.dst)}/{route.length}"
+                    yield problem("subnets", found, "give the network addresses that nobody else on this host uses")
+
+
+def _attachments(attachments: list[Found]) -> Line:
+    wrong = [f for f in attachments if f.wrong]
+    if wrong:
+        found = "; ".join([f"{f.attachment.containerid}: {f.wrong[0]}" for f in wrong[:_SHOWN]])
+        found = f"{len(wrong)} of {len(attachments)} are not as they should be: {printable(found)}"
+        return problem("attachments", found, "ptp list names all, ptp show CONTAINER draws one")
+    return ok("attachments", f"{len(attachments)}, all healthy" if attachments else "none")
+
+
+def _some(items: list[str]) -> str:
+    more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
+    return printable(", ".join(items[:_SHOWN]) + more)
