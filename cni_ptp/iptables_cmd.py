@@ -11,7 +11,7 @@ import errno
 from . import iptables_nft, spawn
 from .attachment import Attachment
 from .errors import IPTABLES_FAILED, CniError
-from .ip import bits, cidr_text, network_of, text_of
+from .ip import bits, cidr_text, network_of, parse_cidr, text_of, version_of
 from .nft_masquerade import open_socket
 
 # Not the caller's PATH: what runs with our privileges is found where the system keeps it.
@@ -21,6 +21,7 @@ _NAMES = {4: "iptables", 6: "ip6tables"}
 _MULTICAST = {4: "224.0.0.0/4", 6: "ff00::/8"}
 _TABLES = {4: "/proc/net/ip_tables_names", 6: "/proc/net/ip6_tables_names"}
 _NO_NF_TABLES = (errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.EOPNOTSUPP, errno.EINVAL)
+_JUMP = "-A POSTROUTING "
 _WAIT_S = 30  # for the xtables lock
 _MOST_COMMENT = 255  # XT_MAX_COMMENT_LEN - 1, include/uapi/linux/netfilter/xt_comment.h
 
@@ -48,19 +49,35 @@ def add(attachment: Attachment, addresses: list[tuple[bytes, int]]) -> None:
 
     CniError 101 if iptables is not there or fails; then what an earlier family got is taken back.
     """
-    families = {v: [(a, n) for a, n in addresses if 8 * len(a) == (32 if v == 4 else 128)] for v in _NAMES}
-    done: list[int] = []
+    done: list[bytes] = []
     try:
-        for version, some in families.items():
+        for version in _NAMES:
+            some = [(a, n) for a, n in addresses if version_of(a) == version]
             if some:
-                path = _restore(version)
-                lines = _addition(attachment, version, some, is_legacy(path))
-                _run(path, lines, f"masquerade {', '.join([text_of(a) for a, _ in some])}")
-                done.append(version)
+                _add(attachment, version, some)
+                done += [a for a, _ in some]
     except CniError:
         if done:
-            remove(attachment, [a for a, _ in addresses])
+            remove(attachment, done)
         raise
+
+
+def _add(attachment: Attachment, version: int, addresses: list[tuple[bytes, int]]) -> None:
+    """The rules are there.  The chain may be there already, for another interface of the container.
+
+    The old interface can be read by its own program only: there a new chain is tried first.
+    """
+    path = _restore(version)
+    about = f"masquerade {', '.join([text_of(a) for a, _ in addresses])}"
+    look = _legacy_lines if is_legacy(path) else _nft_lines
+    there = [] if look is _legacy_lines else look(attachment, version)
+    try:
+        _run(path, _addition(attachment, version, addresses, there), about)
+    except CniError:
+        now_there = look(attachment, version)
+        if now_there == there:
+            raise
+        _run(path, _addition(attachment, version, addresses, now_there), about)
 
 
 def _restore(version: int) -> str:
@@ -79,28 +96,36 @@ def _comment(attachment: Attachment) -> str:
     return f' -m comment --comment "{quoted}"'
 
 
-def _addition(attachment: Attachment, version: int, addresses: list[tuple[bytes, int]], legacy: bool) -> list[str]:
-    """The rules to add.  The chain may be there for another interface of the container: then it is added to."""
+def _addition(attachment: Attachment, version: int, addresses: list[tuple[bytes, int]], there: list[str]) -> list[str]:
+    """The rules to add to those that are there, in which the chain is declared if it exists."""
     chain, comment = attachment.go_chain(), _comment(attachment)
     subnets = list(dict.fromkeys([cidr_text(network_of(a, n), n) for a, n in addresses]))
-    lines = []
-    if legacy or not _chain_is_there(attachment, version):
-        lines.append(f":{chain} - [0:0]")
-        lines += [f"-A {chain} -d {subnet}{comment} -j ACCEPT" for subnet in subnets]
+    # In front: behind the MASQUERADE of a chain that is there they would never be reached.
+    lines = [f"-I {chain} -d {subnet}{comment} -j ACCEPT" for subnet in subnets]
+    if not any(line.startswith(f":{chain} ") for line in there):
+        lines.insert(0, f"-N {chain}")  # refused if it came to be meanwhile; ":CHAIN" would empty it
+    if not any(line.startswith(f"-A {chain} ") for line in there):
         lines.append(f"-A {chain} ! -d {_MULTICAST[version]}{comment} -j MASQUERADE")
-    else:
-        # In front: behind the MASQUERADE that is there it would never be reached.
-        lines += [f"-I {chain} -d {subnet}{comment} -j ACCEPT" for subnet in subnets]
-    lines += [f"-A POSTROUTING -s {cidr_text(a, bits(a))}{comment} -j {chain}" for a, _ in addresses]
+    jumps = [line.split() for line in there if line.startswith(_JUMP)]
+    for source in [cidr_text(a, bits(a)) for a, _ in addresses]:
+        if not any(source in words for words in jumps):
+            lines.append(f"{_JUMP}-s {source}{comment} -j {chain}")
     return lines
 
 
-def _chain_is_there(attachment: Attachment, version: int) -> bool:
+def _nft_lines(attachment: Attachment, version: int) -> list[str]:
+    """What iptables-nft has of the container's chain, as iptables-save would begin the lines."""
+    chain = attachment.go_chain()
     try:
         with open_socket() as sock:
-            return bool(iptables_nft.chain_rules(sock, version, attachment))
+            rules = iptables_nft.chain_rules(sock, version, attachment)
+            if rules is None:
+                return []
+            sources = [jump.source for jump in iptables_nft.jumps(sock, version, attachment)]
     except OSError:
-        return False
+        return []  # iptables itself will say what is wrong
+    jumps = [f"{_JUMP}-s {cidr_text(a, bits(a))} -j {chain}" for a in sources if a is not None]
+    return [f":{chain} - [0:0]", *[f"-A {chain} " for _ in rules], *jumps]
 
 
 def _run(path: str, lines: list[str], about: str) -> None:
@@ -129,11 +154,14 @@ def remove(attachment: Attachment, hints: list[bytes]) -> None:
     remove_legacy(attachment, hints)
 
 
-def remove_legacy(attachment: Attachment, hints: list[bytes]) -> None:
-    """Nothing of the attachment is left in the tables of the old interface, if this namespace has any."""
+def remove_legacy(attachment: Attachment, hints: list[bytes], likely: bool = True) -> None:
+    """Nothing of the attachment is left in the tables of the old interface, if this namespace has any.
+
+    likely: the attachment is expected to have rules there, so that their removal is tried without looking first.
+    """
     for version in _NAMES:
         if legacy_is_used(version):
-            _remove_legacy(attachment, version, hints)
+            _remove_legacy(attachment, version, [a for a in hints if version_of(a) == version], likely)
 
 
 def legacy_is_used(version: int) -> bool:
@@ -145,8 +173,14 @@ def legacy_is_used(version: int) -> bool:
         return False
 
 
-def _legacy_rules(attachment: Attachment, version: int) -> list[str]:
+def _legacy_lines(attachment: Attachment, version: int) -> list[str]:
     """The lines of iptables-legacy-save that name the container's chain."""
+    chain = attachment.go_chain()
+    return [line for line in legacy_save(version) if chain in line.split() or line.startswith(f":{chain} ")]
+
+
+def legacy_save(version: int) -> list[str]:
+    """The nat table of the old interface, as iptables-legacy-save prints it; [] if the host has no such program."""
     path = find(f"{_NAMES[version]}-legacy-save") or find(f"{_NAMES[version]}-save")
     if path is None or not is_legacy(path):
         return []
@@ -157,41 +191,70 @@ def _legacy_rules(attachment: Attachment, version: int) -> list[str]:
         raise CniError(IPTABLES_FAILED, f"list rules by {name}", str(e)) from None
     if done.status != 0:
         raise CniError(IPTABLES_FAILED, f"list rules by {name}", done.err.decode("utf-8", "replace")[:1000])
-    chain = attachment.go_chain()
-    return [line for line in done.out.decode("utf-8", "replace").splitlines() if chain in line.split()]
+    return done.out.decode("utf-8", "replace").splitlines()
 
 
-def _remove_legacy(attachment: Attachment, version: int, hints: list[bytes]) -> None:
-    chain = attachment.go_chain()
-    there = [line for line in _legacy_rules(attachment, version) if line.startswith("-A POSTROUTING ")]
-    known = {cidr_text(address, bits(address)) for address in hints}
-    # With addresses known, a jump for another one serves another interface of the container.
-    gone = [line for line in there if not known or known.intersection(line.split())]
+def _remove_legacy(attachment: Attachment, version: int, hints: list[bytes], likely: bool) -> None:
+    chain, comment = attachment.go_chain(), _comment(attachment)
+    path = find(f"{_NAMES[version]}-legacy-restore") or _restore(version)
+    about = f"remove chain {chain}"
+    known = list(dict.fromkeys([cidr_text(address, bits(address)) for address in hints]))
+    if likely and known:
+        # All or nothing: it fails if anything is not as ADD made it, or another interface uses the chain.
+        jumps = [f"-D POSTROUTING -s {source}{comment} -j {chain}" for source in known]
+        try:
+            return _run(path, [*jumps, f"-F {chain}", f"-X {chain}"], about)
+        except CniError:
+            pass
+    there = _legacy_lines(attachment, version)
+    jumps = [line for line in there if line.startswith(_JUMP)]
+    gone = [line for line in jumps if _source(line) in known or not _is_routed(_source(line))]
     lines = ["-D" + line[2:] for line in gone]
-    if len(gone) == len(there) and (there or _declared(attachment, version)):
+    if there and len(gone) == len(jumps):
         lines += [f"-F {chain}", f"-X {chain}"]
     if lines:
-        path = find(f"{_NAMES[version]}-legacy-restore") or _restore(version)
-        _run(path, lines, f"remove chain {chain}")
+        _run(path, lines, about)
 
 
-def _declared(attachment: Attachment, version: int) -> bool:
-    """Whether the chain is there though no jump leads to it."""
-    return any(line.startswith(f"-A {attachment.go_chain()} ") for line in _legacy_rules(attachment, version))
+def _source(line: str) -> str:
+    """The source that a line of iptables-save matches, such as 10.1.2.3/32; "" if none."""
+    words = line.split()
+    return words[words.index("-s") + 1] if "-s" in words else ""
+
+
+def _is_routed(source: str) -> bool:
+    """Whether the host has a route to that address alone: then the jump serves another interface of the container."""
+    return bool(source) and iptables_nft.is_routed(parse_cidr(source)[0])
+
+
+def gc(network: str, valid: list[Attachment]) -> None:
+    """No chain of the old interface is left whose rules say that it is of the network but of no valid attachment."""
+    keep = {attachment.go_chain() for attachment in valid}
+    for version in _NAMES:
+        owners: dict[str, list[bytes]] = {}
+        for line in legacy_save(version) if legacy_is_used(version) else []:
+            containerid = iptables_nft.container_in(line.replace('\\"', '"').encode(), network)
+            if containerid and line.startswith(_JUMP) and _source(line):
+                owners.setdefault(containerid, []).append(parse_cidr(_source(line))[0])
+        for containerid, sources in owners.items():
+            stale = Attachment(network, containerid, "")
+            if stale.go_chain() not in keep:
+                _remove_legacy(stale, version, sources, likely=False)
 
 
 def findings(attachment: Attachment, addresses: list[tuple[bytes, int]]) -> list[str]:
     """What is missing of the masquerading of each address, in words."""
-    legacy = [v for v in _NAMES if legacy_is_used(v) and _legacy_rules(attachment, v)]
+    used = [v for v in _NAMES if legacy_is_used(v)]
+    legacy = {v: lines for v in used for lines in [_legacy_lines(attachment, v)] if lines}
     words = []
-    for version in legacy:
-        rules = [line for line in _legacy_rules(attachment, version) if line.startswith("-A POSTROUTING ")]
+    for version, lines in legacy.items():
+        sources = {_source(line) for line in lines if line.startswith(_JUMP)}
+        if not any(line.startswith(f"-A {attachment.go_chain()} ") and "MASQUERADE" in line for line in lines):
+            words.append(f"iptables chain {attachment.go_chain()} does not masquerade")
         for address, _ in addresses:
-            if bits(address) == (32 if version == 4 else 128):
-                source = cidr_text(address, bits(address))
-                if not any(source in rule.split() for rule in rules):
-                    words.append(f"iptables does not lead {text_of(address)} to {attachment.go_chain()}")
-    rest = [(a, n) for a, n in addresses if (4 if len(a) == 4 else 6) not in legacy]
+            if version_of(address) == version and cidr_text(address, bits(address)) not in sources:
+                words.append(f"iptables does not lead {text_of(address)} to {attachment.go_chain()}")
+    rest = [(a, n) for a, n in addresses if version_of(a) not in legacy]
     return words + (iptables_nft.findings(attachment, rest) if rest else [])
 
 

@@ -47,9 +47,9 @@ def remove(sock: Socket, attachment: Attachment, hints: list[bytes]) -> None:
     routes that to a container: the chain may serve another interface of it.
     """
     for version in _NAT:
-        retry("remove the rules that iptables made", lambda v=version: _try_remove(sock, v, attachment, hints))  # type: ignore[misc]
+        retry("remove the rules that iptables made", _try_remove, sock, version, attachment, hints)
     prefix = attachment.go_nft_hash()
-    retry("remove the rules that the Go plugin made", lambda: _try_remove_go_rules(sock, prefix, ()))
+    retry("remove the rules that the Go plugin made", _try_remove_go_rules, sock, prefix, ())
 
 
 def chain_rules(sock: Socket, version: int, attachment: Attachment) -> list[Message] | None:
@@ -90,7 +90,7 @@ def _try_remove(sock: Socket, version: int, attachment: Attachment, hints: Itera
         return
     there = jumps(sock, version, attachment)
     known = set(hints)
-    gone = [jump for jump in there if jump.source in known or not _is_routed(jump.source)]
+    gone = [jump for jump in there if jump.source in known or not is_routed(jump.source)]
     changes = [nft.delete_rule(table, POSTROUTING, jump.handle) for jump in gone]
     if len(gone) == len(there):
         changes += [nft.flush_chain(table, attachment.go_chain()), nft.delete_chain(table, attachment.go_chain())]
@@ -98,7 +98,7 @@ def _try_remove(sock: Socket, version: int, attachment: Attachment, hints: Itera
         commit(sock, changes, generation(genid_answer))
 
 
-def _is_routed(address: bytes | None) -> bool:
+def is_routed(address: bytes | None) -> bool:
     """Whether the host has a route of full length to the address, as to a container that is attached."""
     if address is None:
         return False
@@ -124,10 +124,7 @@ def _try_remove_go_rules(sock: Socket, prefix: str, keep: tuple[str, ...]) -> No
 
 
 def gc(network: str, valid: list[Attachment]) -> None:
-    """The Go plugin's nftables rules of the network are those of valid attachments.
-
-    Its iptables chains can not be told from their names: a hash over network and container.
-    """
+    """The network's rules are those of valid attachments: the Go plugin's own, and those that iptables-nft made."""
     try:
         sock = open_socket()
     except OSError as e:
@@ -137,7 +134,31 @@ def gc(network: str, valid: list[Attachment]) -> None:
     with sock:
         prefix = go_network_hash(network) + "-"
         keep = tuple(attachment.go_nft_hash() for attachment in valid)
-        retry("collect rules of the Go plugin", lambda: _try_remove_go_rules(sock, prefix, keep))
+        retry("collect rules of the Go plugin", _try_remove_go_rules, sock, prefix, keep)
+        chains = {attachment.go_chain() for attachment in valid}
+        for version in _NAT:
+            for containerid in _containers(sock, version, network):
+                stale = Attachment(network, containerid, "")
+                if stale.go_chain() not in chains:
+                    sources = [jump.source for jump in jumps(sock, version, stale) if jump.source is not None]
+                    retry("collect rules of iptables", _try_remove, sock, version, stale, sources)
+
+
+def _containers(sock: Socket, version: int, network: str) -> list[str]:
+    """The containers of the network that a jump in POSTROUTING names in its comment."""
+    table = _NAT[version][0]
+    if not is_there(sock.ask(nft.get_chain(table, POSTROUTING))[0]):
+        return []
+    messages = sock.dump(nft.dump_rules(table, POSTROUTING)).messages
+    return sorted({containerid for m in messages for containerid in [container_in(m.payload, network)] if containerid})
+
+
+def container_in(raw: bytes, network: str) -> str:
+    """The container that a comment as the Go plugin writes it names, wherever in `raw` it is; "" if none."""
+    mark = f'name: "{network}" id: "'.encode()
+    start = raw.find(mark)
+    end = raw.find(b'"', start + len(mark))
+    return raw[start + len(mark) : end].decode("utf-8", "replace") if start >= 0 and end > 0 else ""
 
 
 def findings(attachment: Attachment, addresses: list[tuple[bytes, int]]) -> list[str]:

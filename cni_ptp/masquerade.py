@@ -59,7 +59,11 @@ class Masquerade:
         if self.backend == "iptables":
             from . import iptables_cmd
 
-            iptables_cmd.remove(self.attachment, [a for a, _ in addresses])
+            try:
+                self._remove_from_iptables_nft([a for a, _ in addresses])
+            except OSError as e:
+                if e.errno not in _NO_NF_TABLES:
+                    raise
             iptables_cmd.add(self.attachment, addresses)
             return
         try:
@@ -71,7 +75,8 @@ class Masquerade:
                 raise CniError(KERNEL_REFUSED, "masquerade by nf_tables", f"the kernel has none: {refused}") from None
             self._add_by_iptables(addresses, refused)
             return
-        self._remove_leftovers([a for a, _ in addresses])
+        self._remove_from_iptables_nft([a for a, _ in addresses])
+        self._remove_from_iptables_legacy([a for a, _ in addresses])
 
     def _add_by_iptables(self, addresses: list[tuple[bytes, int]], refused: OSError) -> None:
         from . import iptables_cmd
@@ -88,7 +93,8 @@ class Masquerade:
         hints: packed addresses it may have had.  Every part is tried; the first failure is raised, with the others.
         """
         failures: list[Exception] = []
-        for step in (self._remove_ours, self._remove_leftovers):
+        from_iptables = (self._remove_from_iptables_nft, self._remove_from_iptables_legacy)
+        for step in (self._remove_ours, *from_iptables):
             try:
                 step(hints)
             except OSError as e:
@@ -104,15 +110,19 @@ class Masquerade:
     def _remove_ours(self, hints: list[bytes]) -> None:
         nft_masquerade.remove(self._socket(), self.attachment, hints)
 
-    def _remove_leftovers(self, hints: list[bytes]) -> None:
-        """What iptables, of either flavour, and the Go plugin's nftables backend keep for the attachment is gone."""
+    def _remove_from_iptables_nft(self, hints: list[bytes]) -> None:
+        """What iptables-nft and the Go plugin's nftables backend keep for the attachment is gone."""
         from . import iptables_nft
 
         iptables_nft.remove(self._socket(), self.attachment, hints)
+
+    def _remove_from_iptables_legacy(self, hints: list[bytes]) -> None:
+        """What the old interface of iptables keeps for the attachment is gone; if it has no table, no program runs."""
         if any(map(_has_nat, _LEGACY_TABLES)):
             from . import iptables_cmd
 
-            iptables_cmd.remove_legacy(self.attachment, hints)
+            likely = self.backend == "iptables" or self.sock is None
+            iptables_cmd.remove_legacy(self.attachment, hints, likely)
 
     def check(self, addresses: list[tuple[bytes, int]]) -> list[str]:
         """What is missing, in words; [] if each address is masqueraded, by the backend or (none given) by any."""
@@ -160,14 +170,16 @@ def _has_nat(path: str) -> bool:
 
 
 def gc(network: str, valid: list[Attachment]) -> list[str]:
-    """No backend has anything of the network's attachments but of the valid ones; returns what failed, in words.
-
-    The Go plugin's iptables chains stay: their names are hashes over network and container, and tell neither.
-    """
+    """No backend has anything of the network's attachments but of the valid ones; returns what failed, in words."""
     from . import iptables_nft, nft_upkeep
 
+    steps = [nft_upkeep.gc, iptables_nft.gc]
+    if any(map(_has_nat, _LEGACY_TABLES)):
+        from . import iptables_cmd
+
+        steps.append(iptables_cmd.gc)
     words = []
-    for step in (nft_upkeep.gc, iptables_nft.gc):
+    for step in steps:
         try:
             step(network, valid)
         except (NetlinkError, CniError) as e:

@@ -53,11 +53,11 @@ def open_socket() -> Socket:
     return Socket(NETLINK_NETFILTER)
 
 
-def retry(about: str, attempt: Callable[[], None]) -> None:
+def retry(about: str, attempt: Callable[..., None], *arguments: object) -> None:
     """`attempt` has run without losing a race.  CniError 11 if it lost one each time."""
     for number in range(_TRIES):
         try:
-            return attempt()
+            return attempt(*arguments)
         except LostRace:
             if number >= _TRIES_AT_ONCE:
                 sleep(_PAUSE_S)
@@ -107,7 +107,7 @@ def add(
 
     NetlinkError if the kernel refuses; EINVAL or EOPNOTSUPP without nf_tables.
     """
-    retry("masquerade the container's addresses", lambda: _try_add(sock, attachment, dict(addresses), layouts))
+    retry("masquerade the container's addresses", _try_add, sock, attachment, dict(addresses), layouts)
 
 
 def _try_add(sock: Socket, attachment: Attachment, addresses: dict[bytes, int], layouts: tuple[Layout, ...]) -> None:

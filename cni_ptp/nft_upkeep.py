@@ -147,7 +147,7 @@ def gc(network: str, valid: list[Attachment]) -> None:
     with sock:
         for layout in LAYOUTS:
             there = tuple(part for part in layout if is_there(sock.ask(nft.get_table(part[0]))[0]))
-            retry("collect stale masquerading", lambda there=there: _collect(sock, there, network, keep))  # type: ignore[misc]
+            retry("collect stale masquerading", _collect, sock, there, network, keep)
             for table, versions in there:
                 delete_if_empty(sock, table, versions)
 

@@ -43,7 +43,7 @@ def delete(args: Args, conf: Conf) -> None:
         link_gone = _start(lambda: _try(failures, lambda: _delete_link(host, link)))
         from ..masquerade import Masquerade  # loaded while the kernel is at work
 
-        with Masquerade(attachment, "") as masquerade:
+        with Masquerade(attachment, _backend(conf)) as masquerade:
             hints = _addresses(conf) + (_try(failures, ipam.held) or [])
             if not hints:
                 link_gone()  # an address that the host routes no more is nobody's: that is what can still be found out
@@ -93,6 +93,12 @@ def _try(failures: list[CniError], step: Callable[[], T]) -> T | None:
     except Exception as e:  # noqa: BLE001  one failed step must not keep the others from running
         failures.append(to_cni(e))
         return None
+
+
+def _backend(conf: Conf) -> str:
+    """Where the masquerading is most likely to be; every backend is searched, and DEL does not judge the value."""
+    value = conf.fields.members.get("ipmasqbackend")
+    return value if isinstance(value, str) else ""
 
 
 def _addresses(conf: Conf) -> list[bytes]:

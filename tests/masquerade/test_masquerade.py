@@ -307,6 +307,7 @@ DAMAGES = {
     "own subnet": "delete element inet cni_ptp own4_24 { 10.1.2.2 . 10.1.2.0 }",
     "base chain": "flush chain inet cni_ptp postrouting",
     "chain": "flush chain inet cni_ptp masquerade4",
+    "own subnet's rule": "flush chain inet cni_ptp masquerade4; add rule inet cni_ptp masquerade4 masquerade",
     "table": "delete table inet cni_ptp",
 }
 
