@@ -103,3 +103,10 @@ def test_an_attachment_is_told_in_words_and_is_not_equal_to_other_things() -> No
     attachment = Attachment("net", "c1", "eth0")
     assert str(attachment) == "interface eth0 of container c1 on network net"
     assert attachment != ("net", "c1", "eth0")
+
+
+def test_identities_too_long_for_an_alias_are_still_told_apart() -> None:
+    one, other = Attachment("n" * 200, "c" * 300, "eth0"), Attachment("n" * 200, "c" * 301, "eth0")
+    assert one.alias().startswith("cni-ptp " + "n" * 200 + " #")
+    assert one.alias() != other.alias()
+    assert parse_alias(one.alias()) is None

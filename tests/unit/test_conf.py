@@ -117,6 +117,8 @@ def test_a_negative_mtu_is_no_mtu_as_in_go(mtu: int | None) -> None:
 @pytest.mark.parametrize(
     ("members", "details"),
     [
+        ({"mtu": True}, "mtu must be an integer, not a boolean"),
+        ({"args": 5}, "args must be an object, not an integer"),
         ({"mtu": "1500"}, "mtu must be an integer, not a string"),
         ({"mtu": 1500.0}, "mtu must be an integer, not a fraction"),
         ({"ipMasq": "true"}, "ipMasq must be true or false, not a string"),
@@ -202,5 +204,8 @@ def test_a_prev_result_is_read_in_its_own_version_or_in_the_configuration_s() ->
     for found in (read(cniVersion="1.0.0", prevResult=previous), read(prevResult={"cniVersion": "0.4.0", **previous})):
         result = found.prev_result()
         assert result is not None and [str(ip) for ip in result.ips] == ["10.0.0.2/24"]
+    old = read(cniVersion="1.1.0", prevResult={"cniVersion": "0.2.0", "ip4": {"ip": "10.0.0.2/24"}}).prev_result()
+    assert old is not None and str(old.ips[0]) == "10.0.0.2/24"
+    assert refused(read(cniVersion="1.0.0", prevResult={"ips": [{"address": "10.0.0.2"}]}).prev_result)[0] == 6
     assert refused(read(prevResult={"cniVersion": "9.9.9"}).prev_result)[0] == 6
     assert refused(read(prevResult=[]).prev_result)[0] == 6

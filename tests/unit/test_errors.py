@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import re
+from pathlib import Path
 
 import pytest
 
@@ -82,3 +84,11 @@ def test_a_netlink_error_is_told_in_one_line() -> None:
 @pytest.mark.parametrize(("number", "name"), [(17, "EEXIST"), (512, "ERESTARTSYS"), (9999, "errno 9999")])
 def test_an_errno_has_a_name(number: int, name: str) -> None:
     assert errors.errno_name(number) == name
+
+
+def test_every_code_is_in_the_documents_table() -> None:
+    table = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text()
+    documented = set(map(int, re.findall(r"\b(\d+)\b", " ".join(re.findall(r"^\| ([\d, ]+) \|", table, re.M)))))
+    codes = {value for name, value in vars(errors).items() if name.isupper() and type(value) is int}
+    assert len(codes) > 10
+    assert codes == documented

@@ -267,3 +267,20 @@ def test_a_list_beyond_its_limit_is_a_bad_configuration() -> None:
 
 def test_an_error_of_a_wrong_type_begins_with_what_was_being_done() -> None:
     assert jsonio.wrong_type("mtu", "an integer", "1500").msg == "failed to load netconf"
+
+
+def test_random_values_survive_reading_and_printing() -> None:
+    rng = random.Random(20261124)
+
+    def value(depth: int) -> Any:
+        kind = rng.randrange(7 if depth else 5)
+        if kind == 5:
+            return [value(depth - 1) for _ in range(rng.randrange(4))]
+        if kind == 6:
+            return {rng.choice("abcdef") * rng.randrange(1, 4): value(depth - 1) for _ in range(3)}
+        return [None, True, rng.randrange(-(1 << 63), 1 << 63), 'ä\n"\\\u2028\U0001f600', ""][kind]
+
+    for _ in range(300):
+        original = value(4)
+        assert loads(json.dumps(original, ensure_ascii=rng.random() < 0.5).encode()) == original
+        assert dumps(original) == json.dumps(original, indent=4, ensure_ascii=False).encode()

@@ -47,7 +47,18 @@ def requests() -> list[tuple[str, str, Request]]:
     table = rt_route.FibRoute(parse_ip("2001:db8::"), 32, table=5000)
     onlink = rt_route.FibRoute(parse_ip("192.0.2.0"), 24, parse_ip("10.1.2.77"), onlink=True)
     to_gateway = rt_route.FibRoute(gateway, 32, None, parse_ip("10.1.2.2"), scope=rt_route.RT_SCOPE_LINK)
+    to_subnet = rt_route.FibRoute(parse_ip("10.1.2.0"), 24, gateway, parse_ip("10.1.2.2"))
+    to_container = rt_route.FibRoute(parse_ip("10.1.2.7"), 32, scope=rt_route.RT_SCOPE_HOST)
+    gateway6 = parse_ip("2001:db8::1")
+    to_gateway6 = rt_route.FibRoute(gateway6, 128, None, parse_ip("2001:db8::2"))
+    default6 = rt_route.FibRoute(bytes(16), 0, gateway6, mtu=1300)
     return [
+        ("new_addr4_32", "addr", rt_addr.new_addr(parse_ip("10.1.3.2"), 32, 2, "vethA")),
+        ("new_route_subnet", "route", rt_route.new_route(to_subnet, 2, "vethA", exclusive=True)),
+        ("new_route_host", "route", rt_route.new_route(to_container, 2, "vethA", exclusive=True)),
+        ("new_route6_gateway", "route", rt_route.new_route(to_gateway6, 2, "vethA", exclusive=True)),
+        ("new_route6_default", "route", rt_route.new_route(default6, 2, "vethA", exclusive=True)),
+        ("del_host_route", "route", rt_route.del_host_route(parse_ip("10.1.2.7"), 2)),
         ("new_veth", "link", veth),
         ("set_up", "link", rt_link.set_up(3, "vethgolden0", "cni-ptp net abc eth0")),
         ("del_link", "link", rt_link.del_link(3, "vethgolden0")),
@@ -70,7 +81,9 @@ def test_a_request_holds_what_iproute2_sends(name: str, family: str, request_: R
     their_type, their_header = theirs.type, theirs.payload[:header]
     if name == "set_up":  # iproute2 says RTM_NEWLINK without NLM_F_CREATE for what RTM_SETLINK does
         their_type = rt_link.RTM_SETLINK
-    if name == "new_addr4":  # no duplicate address detection: of no effect in IPv4, where iproute2 does not ask for it
+    if name.startswith(
+        "new_addr4"
+    ):  # no duplicate address detection: of no effect in IPv4, where iproute2 does not ask for it
         their_header = their_header[:2] + b"\x02" + their_header[3:]
         their_attributes = {a if a != (8, b"\0\x02\0\0") else (8, b"\x02\x02\0\0") for a in their_attributes}
     if name == "new_addr6":  # iproute2 leaves the flags that fit there out of the header

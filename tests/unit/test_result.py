@@ -275,3 +275,17 @@ def test_an_explicit_empty_list_counts_as_dns_given(members: dict[str, Any], giv
     assert parse_dns(Fields(members, "dns")).given() is given
     assert parse_dns(None).given() is False
     assert Dns(nameservers=[], domain="d").render() == {"domain": "d"}
+
+
+@pytest.mark.parametrize(("source", "target"), list(itertools.product(MIDDLE + NEW, MIDDLE + NEW)))
+def test_a_result_survives_a_journey_through_another_version(source: str, target: str) -> None:
+    first = document(source)
+    back = render(read(render(read(first), target)), source)
+    lost = ("mtu", "pciID", "socketPath") if source in NEW and target in MIDDLE else ()
+    wanted = {**first, "interfaces": without(first["interfaces"], *lost)}
+    assert back == wanted
+
+
+def test_an_empty_result_is_its_version_and_before_1_0_0_its_dns() -> None:
+    assert render(Result([], [], []), "1.0.0") == {"cniVersion": "1.0.0"}
+    assert render(Result([], [], []), "0.4.0") == {"cniVersion": "0.4.0", "dns": {}}

@@ -110,3 +110,10 @@ def test_the_version_quoted_back_can_not_break_out_of_its_quotes() -> None:
     with pytest.raises(CniError) as caught:
         versions.gate("ADD", 'x"\\')
     assert caught.value.details.startswith('config is "x\\"\\\\", ')
+
+
+@pytest.mark.parametrize(("version", "code"), [("", 1), ("0.4.5", 1), ("1..0", 6), ("adsfsadf", 6)])
+def test_check_with_a_version_that_is_none_of_ours(version: str, code: int) -> None:
+    with pytest.raises(CniError) as caught:
+        versions.gate("CHECK", version)
+    assert caught.value.code == code
