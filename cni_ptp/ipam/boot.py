@@ -39,7 +39,8 @@ def began_ns() -> int:
     boot.  A file from the boot itself shows what the clock said then; the earlier of the two counts.  0 if unknown.
     """
     try:
-        with open("/proc/stat", encoding="ascii", errors="replace") as lines:
+        # UTF-8 is the one codec that Python has loaded already.
+        with open("/proc/stat", encoding="utf-8", errors="replace") as lines:
             seconds = next((int(line.split()[1]) for line in lines if line.startswith("btime ")), 0)
         witness = os.stat(_MADE_AT_BOOT).st_mtime_ns
     except (OSError, ValueError, IndexError):

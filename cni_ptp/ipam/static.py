@@ -86,10 +86,11 @@ class _Configured:
 
     def __init__(self, fields: Fields) -> None:
         self.text = fields.text("address")
+        self.cidr: tuple[bytes, int] | None = None
         try:
             self.cidr = parse_cidr(self.text)
         except ValueError:
-            self.cidr = None
+            pass
         gateway = fields.text("gateway")
         self.gateway = _ip(gateway, "invalid IP address: {}") if gateway else None
 
