@@ -86,14 +86,17 @@ def read(raw: bytes) -> Conf:
 class Ptp:
     """The keys of this plugin.  mtu: bytes, 0 for the kernel's default.  mac: 6 bytes or None."""
 
-    __slots__ = ("ip_masq", "ip_masq_backend", "mtu", "dns", "mac")
+    __slots__ = ("ip_masq", "ip_masq_backend", "mtu", "dns", "mac", "anti_spoof")
 
-    def __init__(self, ip_masq: bool, ip_masq_backend: str, mtu: int, dns: Dns, mac: bytes | None) -> None:
+    def __init__(
+        self, ip_masq: bool, ip_masq_backend: str, mtu: int, dns: Dns, mac: bytes | None, anti_spoof: bool
+    ) -> None:
         self.ip_masq = ip_masq
         self.ip_masq_backend = ip_masq_backend
         self.mtu = mtu
         self.dns = dns
         self.mac = mac
+        self.anti_spoof = anti_spoof
 
 
 def ptp(conf: Conf, args: Args) -> Ptp:
@@ -105,8 +108,10 @@ def ptp(conf: Conf, args: Args) -> Ptp:
     mtu = fields.number("mtu") or 0
     if mtu > 0 and not _LEAST_MTU <= mtu <= _MOST_MTU:
         raise CniError(INVALID_NETWORK_CONFIG, f"mtu {mtu} can not be used", f"from {_LEAST_MTU} to {_MOST_MTU}")
-    # As in Go, a negative mtu is no mtu.
-    return Ptp(fields.flag("ipMasq"), backend, max(mtu, 0), parse_dns(fields.object("dns")), _mac(conf, args))
+    mtu = max(mtu, 0)  # as in Go, a negative mtu is no mtu
+    dns = parse_dns(fields.object("dns"))
+    fields.flag("embeddedIPAM", True)  # read by ipam.choose; of a wrong type it is refused here already
+    return Ptp(fields.flag("ipMasq"), backend, mtu, dns, _mac(conf, args), fields.flag("antiSpoof"))
 
 
 def _mac(conf: Conf, args: Args) -> bytes | None:

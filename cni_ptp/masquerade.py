@@ -94,7 +94,7 @@ class Masquerade:
         """
         failures: list[Exception] = []
         from_iptables = (self._remove_from_iptables_nft, self._remove_from_iptables_legacy)
-        for step in (self._remove_ours, *from_iptables):
+        for step in (self._remove_ours, *from_iptables, self._remove_guard):
             try:
                 step(hints)
             except OSError as e:
@@ -109,6 +109,12 @@ class Masquerade:
 
     def _remove_ours(self, hints: list[bytes]) -> None:
         nft_masquerade.remove(self._socket(), self.attachment, hints)
+
+    def _remove_guard(self, hints: list[bytes]) -> None:
+        """Of "antiSpoof": it is in nf_tables as well, and so is asked about on the same socket."""
+        from . import antispoof
+
+        antispoof.remove(self._socket(), self.attachment)
 
     def _remove_from_iptables_nft(self, hints: list[bytes]) -> None:
         """What iptables-nft and the Go plugin's nftables backend keep for the attachment is gone."""
@@ -163,7 +169,7 @@ def _nft_findings(attachment: Attachment, addresses: list[tuple[bytes, int]]) ->
 
 def _has_nat(path: str) -> bool:
     try:
-        with open(path, encoding="ascii", errors="replace") as names:
+        with open(path, encoding="utf-8", errors="replace") as names:
             return "nat\n" in names.read()
     except OSError:
         return False

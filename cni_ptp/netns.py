@@ -60,7 +60,10 @@ class Netns:
         try:
             return visit()
         finally:
-            setns(self.own, CLONE_NEWNET)
+            try:
+                setns(self.own, CLONE_NEWNET)
+            except OSError:
+                setns(self.own, CLONE_NEWNET)  # nothing could be taken back from within the container
 
 
 def open_netns(path: str, own_allowed: bool) -> Netns:

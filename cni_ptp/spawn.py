@@ -51,6 +51,8 @@ def run(path: str, argv: list[str], env: Mapping[str, str], stdin: bytes, time_s
         ends += [out, out_end]
         err, err_end = os.pipe()
         ends += [err, err_end]
+        for fd in (out, err):
+            os.set_blocking(fd, False)
         pid = _start(path, argv, env, (given, out_end, err_end))
         for fd in (given, out_end, err_end):
             os.close(fd)
@@ -85,7 +87,6 @@ def _attend(pid: int, path: str, out: int, err: int, deadline: float, time_s: fl
     said: dict[int, list[bytes]] = {out: [], err: []}
     waiting = poll()
     for fd in said:
-        os.set_blocking(fd, False)
         waiting.register(fd, POLLIN)
     open_fds = {out, err}
     status = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from .. import signals, sysctl
+from .. import steps, sysctl
 from ..args import Args
 from ..attachment import Attachment
 from ..conf import Conf, Ptp, mac_text, ptp
@@ -44,36 +44,41 @@ def add(args: Args, conf: Conf, reply: Callable[[dict[str, Any]], None]) -> None
         undo = Undo()
         try:
             result = _attach(attachment, settings, ipam, conf, netns, undo)
-            signals.check()
+            steps.done("host end")
             if not at_least(conf.cni_version, "1.1.0"):
                 for interface in result.interfaces:
                     interface.mtu = 0  # a key of 1.1.0
             reply(render(_merged(previous, result), conf.cni_version))
+            steps.note("reply")
         except Exception as e:  # noqa: BLE001  whatever failed, the host must be as before; the caller reports it
             failure = to_cni(e)
+            steps.note("failed step")
             for words in undo.run():
                 failure.add(words)
+            steps.note("undo")
             raise failure from None
 
 
 def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns: Netns, undo: Undo) -> Result:
     with Socket(NETLINK_ROUTE) as host, netns.inside(_route_socket) as container:
         _refuse_if_there(host, container, attachment)
-        signals.check()
+        steps.done("prepare")
         result = ipam.add()
         undo.add("release the addresses", ipam.delete)
         validate(result, conf.ipam.text("type") if conf.ipam else "")
         _refuse_small_mtu(settings, result)
-        signals.check()
+        steps.done("ipam")
         planned = plan(result.ips, result.routes)
         if settings.ip_masq:
             _masquerade(attachment, settings, result, undo)
-            signals.check()
+            steps.done("masquerade")
         host_link, ifindex = _make_pair(host, attachment, settings, planned, netns, undo)
-        signals.check()
+        steps.done("pair")
+        if settings.anti_spoof:
+            _guard(attachment, result, undo)
         _prepare_ipv6(host_link.name, attachment.ifname, planned, netns)
         container.do(*container_requests(planned, ifindex, attachment.ifname))
-        signals.check()
+        steps.done("container end")
         _finish_host_end(host, host_link, attachment, planned)
         _forward(planned)
         container_link = Link(container.do(get_link_by_index(ifindex))[0].one())
@@ -126,6 +131,22 @@ def _masquerade(attachment: Attachment, settings: Ptp, result: Result, undo: Und
     with Masquerade(attachment, settings.ip_masq_backend) as masquerade:
         undo.add("take back the masquerading", lambda: masquerade.remove([address for address, _ in addresses]))
         masquerade.add(addresses)
+
+
+def _guard(attachment: Attachment, result: Result, undo: Undo) -> None:
+    """Before the ends are up: no packet with a false source gets in."""
+    from .. import antispoof
+
+    with antispoof.open_socket() as sock:
+        undo.add("take back the guard against spoofing", lambda: _unguard(attachment))
+        antispoof.add(sock, attachment, [ip.address for ip in result.ips])
+
+
+def _unguard(attachment: Attachment) -> None:
+    from .. import antispoof
+
+    with antispoof.open_socket() as sock:
+        antispoof.remove(sock, attachment)
 
 
 def _make_pair(

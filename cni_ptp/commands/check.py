@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 
-from .. import sysctl
+from .. import steps, sysctl
 from ..args import Args
 from ..attachment import ALIAS_PREFIX, Attachment
 from ..conf import Conf, Ptp, mac_text, ptp
@@ -51,12 +51,15 @@ def check(args: Args, conf: Conf) -> None:
     with open_netns(args.netns, args.netns_override) as netns:
         findings = Findings(attachment, settings, previous, netns)
         findings.look()
+    steps.note("compare")
     try:
         ipam.check(previous)
     except CniError as e:
         if not findings.words:
             raise
         findings.words.append(str(e))
+    finally:
+        steps.note("ipam")
     if findings.words:
         raise CniError(
             CHECK_FAILED, f"check {attachment}: {len(findings.words)} differences", "; ".join(findings.words)
@@ -100,6 +103,10 @@ class Findings:
 
             masquerade = Masquerade(self.attachment, self.settings.ip_masq_backend)
             self.words += masquerade.check([(ip.address, ip.length) for ip in ips])
+        if self.settings.anti_spoof:
+            from .. import antispoof
+
+            self.words += antispoof.findings(self.attachment, [ip.address for ip in ips])
 
     def _interface_index(self) -> int:
         """Which interface of prevResult is the container's end; -1 if none is."""

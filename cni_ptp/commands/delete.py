@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 from _thread import allocate_lock, start_new_thread
 
+from .. import steps
 from ..args import Args
 from ..attachment import ALIAS_PREFIX, Attachment
 from ..conf import Conf
@@ -40,6 +41,7 @@ def delete(args: Args, conf: Conf) -> None:
     failures: list[CniError] = []
     with Held(attachment), Socket(NETLINK_ROUTE) as host:
         link = _find_link(host, attachment, args, failures)
+        steps.note("prepare")
         link_gone = _start(lambda: _try(failures, lambda: _delete_link(host, link)))
         from ..masquerade import Masquerade  # loaded while the kernel is at work
 
@@ -48,8 +50,11 @@ def delete(args: Args, conf: Conf) -> None:
             if not hints:
                 link_gone()  # an address that the host routes no more is nobody's: that is what can still be found out
             _try(failures, lambda: masquerade.remove(hints))
+            steps.note("masquerade")
             link_gone()
+        steps.note("link")
         _try(failures, ipam.delete)
+        steps.note("ipam")
     if failures:
         first = failures[0]
         for other in failures[1:]:

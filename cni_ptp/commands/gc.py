@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 
+from .. import antispoof, steps
 from ..args import Args
 from ..attachment import ALIAS_PREFIX
 from ..conf import Conf
@@ -20,6 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..attachment import Attachment
+
 
 def gc(args: Args, conf: Conf) -> None:
     """Stale veths, masquerading and leases of this network are gone; each failure is reported, after all were tried."""
@@ -28,18 +31,27 @@ def gc(args: Args, conf: Conf) -> None:
         return
     ipam = choose(conf, args)
     words = _try(lambda: _delete_links(conf.name, {a.alias() for a in valid}))
+    steps.note("links")
     words += _try(lambda: gc_masquerade(conf.name, valid))
+    steps.note("masquerade")
+    words += _try(lambda: _gc_guard(conf.name, valid))
     failure: CniError | None = None
     try:
         ipam.gc(valid)
     except Exception as e:  # noqa: BLE001  reported below, with what else failed
         failure = to_cni(e)
+    steps.note("ipam")
     if failure is None and words:
         failure = CniError(100, f"collect what is stale of network {conf.name}", words.pop(0))
     if failure is not None:
         for more in words:
             failure.add(more)
         raise failure
+
+
+def _gc_guard(network: str, valid: list[Attachment]) -> list[str]:
+    antispoof.gc(network, valid)
+    return []
 
 
 def _try(step: Callable[[], list[str]]) -> list[str]:

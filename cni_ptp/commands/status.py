@@ -27,6 +27,11 @@ def status(args: Args, conf: Conf) -> None:
         from ..masquerade import Masquerade
 
         reasons += Masquerade(Attachment(conf.name, "", ""), settings.ip_masq_backend).status()
+    if settings.anti_spoof:
+        from .. import antispoof
+
+        refusal = antispoof.refusal()
+        reasons += [f"antiSpoof can not be had: {refusal}"] if refusal else []
     try:
         choose(conf, args).status()
     except CniError as e:

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 NFGENMSG = Struct(">BBH")  # nfgen_family, version, res_id
 NFPROTO_UNSPEC, NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6 = 0, 1, 2, 10
-NF_INET_POST_ROUTING = 4
-NF_IP_PRI_NAT_SRC = 100
+NF_INET_PRE_ROUTING, NF_INET_POST_ROUTING = 0, 4
+NF_IP_PRI_RAW, NF_IP_PRI_NAT_SRC = -300, 100
 
 NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END = 16, 17
 NFNL_SUBSYS_NFTABLES = 10
@@ -126,7 +126,7 @@ _BYTEORDER_HOST_ENDIAN, _BYTEORDER_BIG_ENDIAN = 1, 2
 MOST_COMMENT = 128  # NFTNL_UDATA_COMMENT_MAXLEN: nft does not take back a longer one that it printed
 
 # Data types as nft numbers them (nftables include/datatype.h); a concatenation has 6 bits for each of its parts.
-TYPE_IPADDR, TYPE_IP6ADDR = 7, 8
+TYPE_IPADDR, TYPE_IP6ADDR, TYPE_IFNAME = 7, 8, 41
 _CONCAT_BITS = 6
 
 
@@ -207,10 +207,22 @@ def new_nat_postrouting_chain(table: TableName, name: str) -> Request:
     Like: nft add chain inet T NAME { type nat hook postrouting priority srcnat; }
     Kernel errors: ENOENT if the kernel has no NAT for the family (inet: since Linux 5.2).
     """
+    return _new_base_chain(table, name, "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC)
+
+
+def new_raw_prerouting_chain(table: TableName, name: str) -> Request:
+    """A base chain that filters what comes in, before anything else sees it, is there.
+
+    Like: nft add chain inet T NAME { type filter hook prerouting priority raw; }
+    """
+    return _new_base_chain(table, name, "filter", NF_INET_PRE_ROUTING, NF_IP_PRI_RAW)
+
+
+def _new_base_chain(table: TableName, name: str, type: str, hook: int, priority: int) -> Request:
     body = _chain(table, name)
-    body.append(NFTA_CHAIN_TYPE("nat"))
-    body.append(NFTA_CHAIN_HOOK([NFTA_HOOK_HOOKNUM(NF_INET_POST_ROUTING), NFTA_HOOK_PRIORITY(NF_IP_PRI_NAT_SRC)]))
-    about = f"add NAT chain {table} {name}"
+    body.append(NFTA_CHAIN_TYPE(type))
+    body.append(NFTA_CHAIN_HOOK([NFTA_HOOK_HOOKNUM(hook), NFTA_HOOK_PRIORITY(priority & 0xFFFFFFFF)]))
+    about = f"add {type} chain {table} {name}"
     return _request(NFT_MSG_NEWCHAIN, NLM_F_CREATE, table.family, body, about, CHAIN)
 
 
@@ -260,7 +272,7 @@ def dump_rules(table: TableName, chain: str) -> Request:
 
 
 def new_set(table: TableName, name: str, types: list[int], number: int, text: str) -> Request:
-    """A hash set of addresses, or of concatenations of addresses, is there.
+    """A hash set of addresses or interface names, or of concatenations of them, is there.
 
     types: TYPE_*, one for each part.  number: unique in the batch.  text: its comment.
     Kernel errors: EEXIST if a set of that name has another type.
@@ -268,7 +280,9 @@ def new_set(table: TableName, name: str, types: list[int], number: int, text: st
     key_type = 0
     for part in types:
         key_type = key_type << _CONCAT_BITS | part
-    byteorder = _BYTEORDER_BIG_ENDIAN if len(types) == 1 else 0  # as nft has it; a concatenation is invalid-endian
+    byteorder = 0  # as nft has it; a concatenation is invalid-endian
+    if len(types) == 1:
+        byteorder = _BYTEORDER_HOST_ENDIAN if types[0] == TYPE_IFNAME else _BYTEORDER_BIG_ENDIAN
     udata = _tlv(NFTNL_UDATA_SET_KEYBYTEORDER, byteorder.to_bytes(4, "little"))
     body = [
         NFTA_SET_TABLE(table.name),

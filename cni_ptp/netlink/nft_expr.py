@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 NFT_REG_VERDICT, NFT_REG_1, NFT_REG_2 = 0, 1, 2  # registers of 16 bytes
 NFT_REG32_01 = 9  # the second 4 bytes of NFT_REG_1
-NFT_META_NFPROTO = 15
+NFT_META_IIFNAME, NFT_META_NFPROTO, NFT_META_L4PROTO = 6, 15, 16
 NFT_CMP_EQ = 0
 NFT_PAYLOAD_NETWORK_HEADER = 1
 NFT_BITWISE_MASK_XOR = 0  # NFT_BITWISE_BOOL until Linux 6.12
+NF_DROP = 0
 NFT_GOTO, NFT_RETURN = 0xFFFFFFFC, 0xFFFFFFFB  # -4 and -5 as the u32 they travel as
 
 NFTA_EXPR_NAME = Attr(1, "NFTA_EXPR_NAME", STRZ)
@@ -91,6 +92,16 @@ def meta_nfproto(dreg: int) -> bytes:
     return _expression("meta", NFTA_META_KEY(NFT_META_NFPROTO), NFTA_META_DREG(dreg))
 
 
+def meta_iifname(dreg: int) -> bytes:
+    """[ meta load iifname => reg D ]: 16 bytes"""
+    return _expression("meta", NFTA_META_KEY(NFT_META_IIFNAME), NFTA_META_DREG(dreg))
+
+
+def meta_l4proto(dreg: int) -> bytes:
+    """[ meta load l4proto => reg D ]: 1 byte, behind IPv6's extension headers"""
+    return _expression("meta", NFTA_META_KEY(NFT_META_L4PROTO), NFTA_META_DREG(dreg))
+
+
 def cmp_eq(sreg: int, value: bytes) -> bytes:
     """[ cmp eq reg S VALUE ]"""
     return _expression("cmp", NFTA_CMP_SREG(sreg), NFTA_CMP_OP(NFT_CMP_EQ), NFTA_CMP_DATA([NFTA_DATA_VALUE(value)]))
@@ -133,6 +144,11 @@ def goto(chain: str) -> bytes:
 def return_() -> bytes:
     """[ immediate reg 0 return ]"""
     return _verdict(NFTA_VERDICT_CODE(NFT_RETURN))
+
+
+def drop() -> bytes:
+    """[ immediate reg 0 drop ]"""
+    return _verdict(NFTA_VERDICT_CODE(NF_DROP))
 
 
 def _verdict(*parts: bytes) -> bytes:

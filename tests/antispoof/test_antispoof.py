@@ -1,0 +1,125 @@
+"""A container that sends from addresses which are not its own, with and without "antiSpoof"."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from tests.contract.test_attach import conf
+from tests.contract.traffic import connect, listening
+from tests.namespaces import Container, Host
+
+GUARDED = conf("1.1.0", ["v4", "v6"], antiSpoof=True)
+GATEWAYS = ("10.1.2.1", "2001:db8:1::1")
+SPOOFED = {"10.1.2.1": "10.1.2.200", "2001:db8:1::1": "2001:db8:1::200"}
+
+_RECEIVE = """
+import socket, sys
+s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((sys.argv[1], 7777))
+print(flush=True)
+s.settimeout(float(sys.argv[2]))
+try:
+    print(s.recvfrom(10)[1][0], flush=True)
+except TimeoutError:
+    print("nothing", flush=True)
+"""
+_SEND = """
+import socket, sys
+s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((sys.argv[1], 0))
+for _ in range(3):
+    s.sendto(b"x", (sys.argv[2], 7777))
+"""
+
+
+def seen(host: Host, container: Container, source: str, gateway: str, wait: float) -> str:
+    """The source address that the host saw of a datagram, or "nothing"."""
+    receiver = host.start(sys.executable, "-c", _RECEIVE, gateway, str(wait))
+    assert receiver.stdout is not None
+    receiver.stdout.readline()
+    container.run(sys.executable, "-c", _SEND, source, gateway)
+    answer = receiver.stdout.readline().strip()
+    receiver.wait()
+    return answer
+
+
+def spoofer(host: Host, configuration: dict[str, Any]) -> Container:
+    """A container that has given itself another's addresses."""
+    container = host.container()
+    host.plugin("ADD", configuration).ok()
+    container.run("ip", "addr", "add", "10.1.2.200/32", "dev", "eth0")
+    container.run("ip", "addr", "add", "2001:db8:1::200/128", "dev", "eth0", "nodad")
+    return container
+
+
+@pytest.mark.parametrize("gateway", GATEWAYS)
+def test_without_it_the_host_takes_a_spoofed_packet(host: Host, gateway: str) -> None:
+    container = spoofer(host, {**GUARDED, "antiSpoof": False})
+    assert seen(host, container, SPOOFED[gateway], gateway, 5) == SPOOFED[gateway]
+
+
+@pytest.mark.parametrize("gateway", GATEWAYS)
+def test_with_it_a_spoofed_packet_is_dropped_and_an_honest_one_is_not(host: Host, gateway: str) -> None:
+    container = spoofer(host, GUARDED)
+    assert seen(host, container, SPOOFED[gateway], gateway, 0.4) == "nothing"
+    with listening(host, gateway) as port:
+        assert connect(container, gateway, port) < 0.5
+
+
+def test_another_containers_packets_are_judged_by_its_own_addresses(host: Host) -> None:
+    host.container("c1")
+    other = host.container("c2")
+    host.plugin("ADD", GUARDED).ok()
+    host.plugin("ADD", {**GUARDED, "antiSpoof": False}, container="c2", netns="/run/netns/c2").ok()
+    with listening(host, "10.1.2.1") as port:
+        assert connect(other, "10.1.2.1", port) < 0.5
+
+
+@pytest.mark.parametrize("netns", ["/run/netns/c1", ""])
+def test_del_takes_the_guard_back_also_when_it_was_turned_off_since(host: Host, netns: str) -> None:
+    host.container()
+    host.plugin("ADD", GUARDED).ok()
+    host.plugin("DEL", {**GUARDED, "antiSpoof": False}, netns=netns).ok()
+    assert "elements" not in host.run("nft", "list", "ruleset").stdout
+
+
+DAMAGES = {
+    "unwatched": "delete element inet cni_ptp_antispoof guarded { VETH }",
+    "address": 'delete element inet cni_ptp_antispoof source4 { VETH . 10.1.2.2 }',
+    "rules": "flush chain inet cni_ptp_antispoof prerouting",
+    "table": "delete table inet cni_ptp_antispoof",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", list(DAMAGES))
+def test_check_finds_each_damage(host: Host, damage: str) -> None:
+    host.container()
+    result = host.plugin("ADD", GUARDED).ok()
+    checked = {**GUARDED, "prevResult": result}
+    assert host.plugin("CHECK", checked).ok() is None
+    host.run("nft", DAMAGES[damage].replace("VETH", '"' + result["interfaces"][0]["name"] + '"'))
+    assert "spoof" in host.plugin("CHECK", checked).error(105)["details"]
+
+
+def test_gc_collects_the_stale_and_keeps_the_valid(host: Host) -> None:
+    for name in ("c1", "c2"):
+        host.container(name)
+        host.plugin("ADD", GUARDED, container=name, netns=f"/run/netns/{name}").ok()
+    valid = [{"containerID": "c2", "ifname": "eth0"}]
+    host.plugin("GC", {**GUARDED, "cni.dev/valid-attachments": valid}).ok()
+    ruleset = host.run("nft", "list", "ruleset").stdout
+    assert "mynet c2 eth0" in ruleset and "mynet c1 eth0" not in ruleset
+    host.plugin("GC", {**GUARDED, "cni.dev/valid-attachments": []}).ok()
+    assert "cni_ptp_antispoof" not in host.run("nft", "list", "ruleset").stdout
+
+
+def test_nft_prints_the_rules_readably(host: Host) -> None:
+    host.container()
+    veth = host.plugin("ADD", GUARDED).ok()["interfaces"][0]["name"]
+    ruleset = host.run("nft", "list", "table", "inet", "cni_ptp_antispoof").stdout
+    assert f'elements = {{ "{veth}" . 10.1.2.2' in ruleset
+    assert "iifname @guarded goto check" in ruleset
+    assert "iifname . ip saddr @source4 return" in ruleset
