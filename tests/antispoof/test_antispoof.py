@@ -66,7 +66,7 @@ def test_with_it_a_spoofed_packet_is_dropped_and_an_honest_one_is_not(host: Host
     container = spoofer(host, GUARDED)
     assert seen(host, container, SPOOFED[gateway], gateway, 0.4) == "nothing"
     with listening(host, gateway) as port:
-        assert connect(container, gateway, port) < 0.5
+        assert connect(container, gateway, port) < 0.9
 
 
 def test_another_containers_packets_are_judged_by_its_own_addresses(host: Host) -> None:
@@ -75,7 +75,7 @@ def test_another_containers_packets_are_judged_by_its_own_addresses(host: Host) 
     host.plugin("ADD", GUARDED).ok()
     host.plugin("ADD", {**GUARDED, "antiSpoof": False}, container="c2", netns="/run/netns/c2").ok()
     with listening(host, "10.1.2.1") as port:
-        assert connect(other, "10.1.2.1", port) < 0.5
+        assert connect(other, "10.1.2.1", port) < 0.9
 
 
 @pytest.mark.parametrize("netns", ["/run/netns/c1", ""])
