@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from .logfile import Log
+
 _MOST_STDIN = 1 << 20
 
 
@@ -28,13 +30,17 @@ def about(role: str) -> int:
 def serve(role: str, environ: Mapping[str, str]) -> int:
     """One CNI call, done and answered.  Returns the exit status: 0, or 1 after an error document."""
     answering = Answering()
+    failure = None
     try:
         _guard_standard_descriptors()
         signals.note()
         _serve(role, environ, answering)
     except Exception as e:  # noqa: BLE001  the last line of defence: whatever happened, the caller gets a document
-        return answering.fail(to_cni(e))
-    return 0
+        failure = to_cni(e)
+        answering.fail(failure)
+    if answering.log is not None:
+        answering.log.write(failure)
+    return 0 if failure is None else 1
 
 
 def _serve(role: str, environ: Mapping[str, str], answering: Answering) -> None:
@@ -51,6 +57,10 @@ def _serve(role: str, environ: Mapping[str, str], answering: Answering) -> None:
         raise args.unknown_command(parsed.command)
     versions.gate(parsed.command, network.cni_version)
     if role == "ptp":
+        if network.fields.has("logFile") or network.fields.has("logLevel"):
+            from .logfile import asked_for
+
+            answering.log = asked_for(parsed, network, environ)
         _dispatch(parsed, network, answering)
     else:
         from .ipam import plugin
@@ -85,13 +95,14 @@ def _dispatch(parsed: args.Args, network: conf.Conf, answering: Answering) -> No
 
 
 class Answering:
-    """Our side of stdout: at most one document, in the configuration's version."""
+    """Our side of stdout: at most one document, in the configuration's version.  log: or None."""
 
-    __slots__ = ("version", "answered")
+    __slots__ = ("version", "answered", "log")
 
     def __init__(self) -> None:
         self.version = versions.CURRENT
         self.answered = False
+        self.log: Log | None = None
 
     def reply(self, document: dict[str, Any]) -> None:
         """The document is on stdout.  CniError 5 if that is not to be had; then nothing more can be said."""
@@ -99,8 +110,8 @@ class Answering:
         self.answered = True
         write_all(1, raw)
 
-    def fail(self, failure: CniError) -> int:
-        """The error document is on stdout, unless another one is already; exit status 1."""
+    def fail(self, failure: CniError) -> None:
+        """The error document is on stdout, unless another one is already."""
         if not self.answered:
             document: dict[str, Any] = {"cniVersion": self.version}
             if failure.document is not None:
@@ -114,7 +125,6 @@ class Answering:
                 write_all(1, jsonio.dumps(document))
             except CniError:
                 pass
-        return 1
 
 
 def _guard_standard_descriptors() -> None:
