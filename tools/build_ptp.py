@@ -54,7 +54,7 @@ def in_a_process_of_its_own() -> None:
     that the process holds, and these on whether a module came from a cached .pyc file.
     """
     if os.environ.get("PYTHONHASHSEED") != "0" or sys.pycache_prefix != "/nonexistent":
-        environ = {"PYTHONHASHSEED": "0", "PATH": os.defpath}
+        environ = {"PYTHONHASHSEED": "0", "PATH": os.environ.get("PATH", os.defpath)}
         os.execve(sys.executable, [sys.executable, *pack.OPTIONS, *sys.argv], environ)
 
 

@@ -152,6 +152,19 @@ def test_an_interpreter_that_no_shebang_line_can_name_is_refused() -> None:
             pack.pack({pack.LAUNCH: b""}, interpreter, "3.11")
 
 
+def test_a_script_that_looks_for_a_python_is_replaced_by_what_it_finds(tmp_path: Path) -> None:
+    """As pyenv's python3, which takes 80 ms; found through PATH, as in `make PYTHON=python3`."""
+    python = next(interpreters())
+    script = tmp_path / "python3"
+    script.write_text(f'#!/bin/sh\nexec {python} "$@"\n')
+    script.chmod(0o755)
+    command = ["python3", str(ROOT / "tools/build_ptp.py"), "build", "--interpreter", "python3", "--to", str(tmp_path)]
+
+    subprocess.run(command, check=True, capture_output=True, env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+
+    assert (tmp_path / "ptp").read_bytes().startswith(f"#!{python} -IS".encode())
+
+
 def test_the_archive_holds_the_sources_and_nothing_else(tmp_path: Path) -> None:
     root = checkout(tmp_path / "checkout")
 
