@@ -53,6 +53,8 @@ def data_dir(conf: Conf) -> str:
     path = ipam_of(conf).text("dataDir") or DATA_DIR
     if "\0" in path:
         raise unusable("ipam.dataDir contains a NUL character")
+    if not path.startswith("/"):  # Go takes it, and loses the leases when the runtime is started elsewhere
+        raise unusable(f'ipam.dataDir "{path}" is not an absolute path')
     return path
 
 
