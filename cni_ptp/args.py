@@ -83,12 +83,17 @@ def is_name(text: str) -> bool:
 
 
 def _check_ifname(ifname: str) -> None:
-    if len(ifname.encode("utf-8", "surrogateescape")) > _MOST_IFNAME:
+    raw = ifname.encode("utf-8", "surrogateescape")
+    if len(raw) > _MOST_IFNAME:
         raise _invalid("interface name is too long", "interface name should be less than 16 characters")
     if ifname in (".", ".."):
         raise _invalid("interface name is . or ..")
     if any(c in "/:" or c.isspace() for c in ifname):
         raise _invalid("interface name contains / or : or whitespace characters")
+    # Not in Go, where "%d" makes an interface of another name: net/core/dev.c __dev_alloc_name() puts a number there,
+    # and to dev_valid_name() the byte A0 is a space, also inside a UTF-8 character such as U+00E0.
+    if b"%" in raw or b"\xa0" in raw:
+        raise _invalid("interface name contains characters that the kernel does not take", ifname)
 
 
 def _invalid(msg: str, details: str = "") -> CniError:

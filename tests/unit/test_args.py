@@ -80,6 +80,9 @@ def test_a_container_id_may_be_of_any_length(text: str) -> None:
         ("\ttest", CHARACTERS),
         ("a\u00a0b", CHARACTERS),
         ("a\u2003b", CHARACTERS),
+        ("eth%d", ("interface name contains characters that the kernel does not take", "eth%d")),
+        ("p%", ("interface name contains characters that the kernel does not take", "p%")),
+        ("\u00e0b", ("interface name contains characters that the kernel does not take", "\u00e0b")),
     ],
 )
 def test_an_interface_name_the_kernel_can_not_take_is_refused(ifname: str, error: tuple[str, str]) -> None:
