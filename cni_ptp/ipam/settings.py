@@ -73,10 +73,13 @@ def read(conf: Conf, args: Args) -> Settings:
 
 def routes_of(ipam: Fields) -> list[Route]:
     """ipam.routes.  CniError 6 for a wrong type, 7 for a text that is no subnet or no address."""
+    from .validate import validate_route  # DEL and GC read no routes
+
     routes = []
     for fields in ipam.objects("routes"):
         try:
             routes.append(parse_route(fields))
+            validate_route(routes[-1])
         except CniError as e:
             if e.code == DECODING_FAILURE and e.msg == "could not parse result":  # its words for a bad text
                 raise unusable(f"invalid route in {fields.path}", e.details) from None

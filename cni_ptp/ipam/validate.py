@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from ..errors import INVALID_NETWORK_CONFIG, CniError
 from ..ip import is_usable_by_a_container, text_of, version_of
-from ..result import Address, Result
+from ..result import Address, Result, Route
+
+# What each has room for in a message: include/uapi/linux/rtnetlink.h rtm_scope, and attributes of 32 bits.
+_MOST = {"mtu": 0xFFFFFFFF, "advmss": 0xFFFFFFFF, "priority": 0xFFFFFFFF, "table": 0xFFFFFFFF, "scope": 0xFF}
 
 
 def validate(result: Result, ipam: str) -> None:
@@ -21,6 +24,22 @@ def validate(result: Result, ipam: str) -> None:
         if addresses.count(ip.address) > 1:
             raise _bad(ip, ipam, "is there twice")
         _validate_gateway(ip, addresses, ipam)
+    for route in result.routes:
+        validate_route(route)
+
+
+def validate_route(route: Route) -> None:
+    """Returns if the kernel could be asked for the route.  CniError 7."""
+    for name, most in _MOST.items():
+        value = getattr(route, name)
+        if value is not None and not 0 <= value <= most:
+            raise CniError(
+                INVALID_NETWORK_CONFIG, f"route {route} can not have {name} {value}", f"it is to be from 0 to {most}"
+            )
+    if route.gw is not None and len(route.gw) != len(route.dst):
+        raise CniError(
+            INVALID_NETWORK_CONFIG, f"route {route} can not have gateway {text_of(route.gw)}", "it is of another family"
+        )
 
 
 def _validate_gateway(ip: Address, addresses: list[bytes], ipam: str) -> None:

@@ -87,6 +87,42 @@ def test_addresses_that_can_not_be_used_are_refused_before_anything_is_made(host
     assert host.snapshot() == before
 
 
+BAD_ROUTES: list[tuple[dict[str, Any], str]] = [
+    ({"mtu": -1}, "mtu -1"),
+    ({"mtu": 1 << 32}, "mtu 4294967296"),
+    ({"advmss": -1}, "advmss -1"),
+    ({"priority": -1}, "priority -1"),
+    ({"priority": 1 << 32}, "priority 4294967296"),
+    ({"table": -1}, "table -1"),
+    ({"table": 1 << 32}, "table 4294967296"),
+    ({"scope": -1}, "scope -1"),
+    ({"scope": 256}, "scope 256"),
+    ({"gw": "fd00::1"}, "gateway fd00::1"),
+]
+
+
+@pytest.mark.parametrize(("more", "words"), BAD_ROUTES, ids=[words for _, words in BAD_ROUTES])
+def test_a_route_that_the_kernel_could_not_be_asked_for_is_refused_before_anything_is_made(
+    host: Host, more: dict[str, Any], words: str
+) -> None:
+    host.container()
+    before = host.snapshot()
+    configuration = static([("10.0.0.5/24", "10.0.0.1")])
+    configuration["ipam"]["routes"] = [{"dst": "10.9.0.0/16", **more}]
+    assert host.plugin("ADD", configuration).error(7)["msg"] == f"route 10.9.0.0/16 can not have {words}"
+    assert host.snapshot() == before
+
+
+@pytest.mark.parametrize("ifname", ["eth%d", "p%", "\u00e0"])
+def test_an_interface_name_that_the_kernel_would_change_or_refuse_is_refused(host: Host, ifname: str) -> None:
+    container = host.container()
+    before = host.snapshot()
+    error = host.plugin("ADD", static([("10.0.0.5/24", "10.0.0.1")]), ifname=ifname).error(4)
+    assert error["details"] == ifname
+    assert host.snapshot() == before
+    assert len(container.ip("link")) == 1
+
+
 def test_the_refusal_of_a_missing_gateway_says_what_to_configure(host: Host) -> None:
     host.container()
     assert "gateway" in host.plugin("ADD", static([("10.0.0.5/24", None)])).error(7)["details"]
