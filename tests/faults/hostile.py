@@ -46,27 +46,37 @@ def without(key: str) -> dict[str, Any]:
 
 
 NOT_JSON = [
-    b"", b" ", b"{", b"}", b"[", b"nul", b"tru", b"-", b"+1", b"01", b"1.", b".5", b"1e", b'"', b'"\\x"', b'"\\u12"', b"'a'",
-    b"{'name':'a'}", b"{name:1}", b'{"name"}', b'{"name":}', b'{"name":"a",}', b'{"name":"a"', b'{"name":"a"}}', b'{"a":1} x',
+    b"", b" ", b"{", b"}", b"[", b"nul", b"tru", b"-", b"+1", b"01", b"1.", b".5", b"1e", b'"', b'"\\x"', b'"\\u12"',
+    b"'a'",
+    b"{'name':'a'}", b"{name:1}", b'{"name"}', b'{"name":}', b'{"name":"a",}', b'{"name":"a"', b'{"name":"a"}}',
+    b'{"a":1} x',
     b'{"a":1}{"b":2}', b"[1,]", b"NaN", b"Infinity", b"-Infinity", b'{"mtu":NaN}', b'{"mtu":Infinity}', b'{"a":"\n"}',
-    b'{"a":"\x00"}', b"\xef\xbb\xbf{}", b"\xff\xfe{\x00}\x00", b"\x00", b"\x7fELF", b"<xml/>", b"name: mynet", b"[" * 100_000,
-    b'{"a":' * 100_000, b"[" * 100_000 + b"]" * 100_000, b'{"mtu":' + b"9" * 100_000 + b"}", b'{"mtu":-' + b"1" * 21 + b"}",
+    b'{"a":"\x00"}', b"\xef\xbb\xbf{}", b"\xff\xfe{\x00}\x00", b"\x00", b"\x7fELF", b"<xml/>", b"name: mynet",
+    b"[" * 100_000,
+    b'{"a":' * 100_000, b"[" * 100_000 + b"]" * 100_000, b'{"mtu":' + b"9" * 100_000 + b"}",
+    b'{"mtu":-' + b"1" * 21 + b"}",
     b"/* */{}", b"{}//", b'{"a":1,,"b":2}', b'{"a" "b"}', b'{1:2}', b'{"a":0x10}',
 ]  # fmt: skip
 NOT_AN_OBJECT = [b"[]", b'"name"', b"1", b"true", b"false", b"1.5", b"[{}]"]
 NAMES = [
-    "", ".", "..", "-a", "_a", ".a", "a/b", "/", "../a", "a b", " a", "a ", "a\n", "\na", "a\0", "a\t", "ä", "a\u0301", "a;b", "$(a)", "a'b",
-    'a"b', "a\\b", "a:b", "a@b", "a*", "%s", "a" * 201, "a" * 100_000, "\ud800", "\u202ea", "a,b", "a|b", "~a", "#a", "{}",
+    "", ".", "..", "-a", "_a", ".a", "a/b", "/", "../a", "a b", " a", "a ", "a\n", "\na", "a\0", "a\t", "ä",
+    "a\u0301", "a;b", "$(a)", "a'b",
+    'a"b', "a\\b", "a:b", "a@b", "a*", "%s", "a" * 201, "a" * 100_000, "\ud800", "\u202ea", "a,b", "a|b", "~a", "#a",
+    "{}",
 ]  # fmt: skip
 CONTAINERS = [
-    ".", "..", "-a", "_a", "a/b", "../a", "a b", "a\n", "a\t", "ä", "a;b", "$(a)", "a:b", "a@b", "a\\b", "*", "%n", "\u202e", " a", "{}",
+    ".", "..", "-a", "_a", "a/b", "../a", "a b", "a\n", "a\t", "ä", "a;b", "$(a)", "a:b", "a@b", "a\\b", "*", "%n",
+    "\u202e", " a", "{}",
 ]  # fmt: skip
 INTERFACES = [
-    ".", "..", "a/b", "/", "a:b", ":", "a b", " ", "a\n", "a\t", "a\v", "a\f", "a\r", "a\u00a0b", "a\u2003", "a" * 16, "ä" * 8, "a" * 1000,
+    ".", "..", "a/b", "/", "a:b", ":", "a b", " ", "a\n", "a\t", "a\v", "a\f", "a\r", "a\u00a0b", "a\u2003", "a" * 16,
+    "ä" * 8, "a" * 1000,
 ]  # fmt: skip
 NAMESPACES = [
-    "/", "/run", "/dev/null", "/dev/zero", "/etc/passwd", "/proc/self/ns/uts", "/proc/self/ns/mnt", "/proc/self/ns/user", "missing",
-    "/run/netns/missing", "/proc/0/ns/net", "/proc/99999999/ns/net", "/etc/passwd/x", "a" * 5000, "/" + "a/" * 2000, "\n", "/proc/self/fd/0",
+    "/", "/run", "/dev/null", "/dev/zero", "/etc/passwd", "/proc/self/ns/uts", "/proc/self/ns/mnt",
+    "/proc/self/ns/user", "missing",
+    "/run/netns/missing", "/proc/0/ns/net", "/proc/99999999/ns/net", "/etc/passwd/x", "a" * 5000, "/" + "a/" * 2000,
+    "\n", "/proc/self/fd/0",
     "/proc/self/mem", "/proc/kmsg", "/sys", "/proc/self/ns/net",
 ]  # fmt: skip
 VERSIONS = [
@@ -86,7 +96,8 @@ VERSIONS = [
     "a.b.c",
 ]
 MACS = [
-    "x", "00:00:00:00:00:00", "01:00:00:00:00:00", "ff:ff:ff:ff:ff:ff", "02:00:00:00:00", "02:00:00:00:00:00:00", "02:00:00:00:00:0g",
+    "x", "00:00:00:00:00:00", "01:00:00:00:00:00", "ff:ff:ff:ff:ff:ff", "02:00:00:00:00", "02:00:00:00:00:00:00",
+    "02:00:00:00:00:0g",
     "0200.0000.0001", "020000000001", "02:00:00:00:00:001", "2:0:0:0:0:1", " 02:00:00:00:00:01",
 ]  # fmt: skip
 IPAM_TYPES = [
@@ -107,32 +118,42 @@ IPAM_TYPES = [
     "*",
 ]
 SUBNETS = [
-    "", "x", "10.1.2.0", "10.1.2.0/", "10.1.2.0/33", "10.1.2.0/-1", "10.1.2.0/a", "10.1.2/24", "10.1.2.256/24", "010.1.2.0/24",
+    "", "x", "10.1.2.0", "10.1.2.0/", "10.1.2.0/33", "10.1.2.0/-1", "10.1.2.0/a", "10.1.2/24", "10.1.2.256/24",
+    "010.1.2.0/24",
     "10.1.2.0/32", "2001:db8::/129", "2001:db8::/128", "2001:db8::%eth0/64", "::ffff:10.1.2.0/24/1", "10.1.2.0 /24",
     "0x0a010200/24", "2001:db8:::/64", "10.1.2.0/24\n", "１0.1.2.0/24",
 ]  # fmt: skip
 RANGES: list[tuple[str, object]] = [
-    ("rangeStart", "10.1.3.1"), ("rangeStart", "x"), ("rangeStart", "2001:db8::1"), ("rangeEnd", "10.1.1.1"), ("rangeEnd", "x"),
-    ("rangeEnd", "2001:db8::1"), ("gateway", "x"), ("gateway", "10.1.2.1/24"), ("gateway", "2001:db8::1"), ("dataDir", "relative"),
-    ("ranges", [[]]), ("ranges", [[{}]]), ("ranges", [[{"subnet": "10.1.2.0/24"}]]), ("ranges", [[{"subnet": "10.9.0.0/24"}, {"subnet": "2001:db8::/64"}]]),
-    ("ranges", [[{"subnet": "10.9.0.0/24"}], [{"subnet": "10.9.0.128/25"}]]), ("ranges", [[{"subnet": "10.9.0.0/24", "rangeStart": "10.9.0.9", "rangeEnd": "10.9.0.3"}]]),
+    ("rangeStart", "10.1.3.1"), ("rangeStart", "x"), ("rangeStart", "2001:db8::1"), ("rangeEnd", "10.1.1.1"),
+    ("rangeEnd", "x"),
+    ("rangeEnd", "2001:db8::1"), ("gateway", "x"), ("gateway", "10.1.2.1/24"), ("gateway", "2001:db8::1"), ("dataDir",
+    "relative"),
+    ("ranges", [[]]), ("ranges", [[{}]]), ("ranges", [[{"subnet": "10.1.2.0/24"}]]), ("ranges",
+    [[{"subnet": "10.9.0.0/24"}, {"subnet": "2001:db8::/64"}]]),
+    ("ranges", [[{"subnet": "10.9.0.0/24"}], [{"subnet": "10.9.0.128/25"}]]), ("ranges", [[{"subnet": "10.9.0.0/24",
+    "rangeStart": "10.9.0.9", "rangeEnd": "10.9.0.3"}]]),
 ]  # fmt: skip
 ROUTE_TEXTS: list[tuple[str, object]] = [
-    ("dst", ""), ("dst", "x"), ("dst", "default"), ("dst", "10.0.0.0/33"), ("dst", "10.0.0.1"), ("dst", "::/129"), ("gw", "x"), ("gw", "10.0.0.0/8"),
+    ("dst", ""), ("dst", "x"), ("dst", "default"), ("dst", "10.0.0.0/33"), ("dst", "10.0.0.1"), ("dst", "::/129"),
+    ("gw", "x"), ("gw", "10.0.0.0/8"),
     ("gw", "010.0.0.1"), ("gw", "fe80::1%eth0"),
 ]  # fmt: skip
 ROUTE_NUMBERS: list[tuple[str, object]] = [
-    ("mtu", -1), ("mtu", 1 << 32), ("advmss", -1), ("advmss", 1 << 32), ("priority", -1), ("priority", 1 << 32), ("table", -1),
+    ("mtu", -1), ("mtu", 1 << 32), ("advmss", -1), ("advmss", 1 << 32), ("priority", -1), ("priority", 1 << 32),
+    ("table", -1),
     ("table", 1 << 32), ("scope", -1), ("scope", 256), ("scope", 1 << 62), ("gw", "2001:db8::1"),
 ]  # fmt: skip
 STATIC: list[object] = [
-    [{}], [{"address": ""}], [{"address": "x"}], [{"address": "10.9.0.2"}], [{"address": "10.9.0.2/33", "gateway": "10.9.0.1"}],
+    [{}], [{"address": ""}], [{"address": "x"}], [{"address": "10.9.0.2"}], [{"address": "10.9.0.2/33",
+    "gateway": "10.9.0.1"}],
     [{"address": "10.9.0.2/24", "gateway": "x"}],
 ]  # fmt: skip
 UNUSABLE: list[object] = [
-    [], [{"address": "10.9.0.2/24"}], [{"address": "127.0.0.2/8", "gateway": "127.0.0.1"}], [{"address": "224.0.0.2/24", "gateway": "224.0.0.1"}],
+    [], [{"address": "10.9.0.2/24"}], [{"address": "127.0.0.2/8", "gateway": "127.0.0.1"}],
+    [{"address": "224.0.0.2/24", "gateway": "224.0.0.1"}],
     [{"address": "0.0.0.0/24", "gateway": "10.9.0.1"}], [{"address": "255.255.255.255/24", "gateway": "10.9.0.1"}],
-    [{"address": "::1/64", "gateway": "2001:db8::1"}], [{"address": "::/64", "gateway": "2001:db8::1"}], [{"address": "ff02::1/64", "gateway": "2001:db8::1"}],
+    [{"address": "::1/64", "gateway": "2001:db8::1"}], [{"address": "::/64", "gateway": "2001:db8::1"}],
+    [{"address": "ff02::1/64", "gateway": "2001:db8::1"}],
     [{"address": "10.9.0.2/24", "gateway": "10.9.0.2"}], [{"address": "10.9.0.2/24", "gateway": "2001:db8::1"}],
     [{"address": "10.9.0.2/24", "gateway": "224.0.0.1"}], [{"address": "10.9.0.2/24", "gateway": "127.0.0.1"}],
     [{"address": "10.9.0.2/24", "gateway": "0.0.0.0"}], [{"address": "10.9.0.2/24", "gateway": "10.9.0.1"}] * 2,
@@ -147,16 +168,23 @@ VALUES: dict[str, object] = {
     "object": {"x": 1},
 }
 TYPED = {
-    "name": "string", "cniVersion": "string", "type": "string", "ipMasq": "boolean", "ipMasqBackend": "string", "mtu": "integer",
-    "antiSpoof": "boolean", "embeddedIPAM": "boolean", "dns": "object", "dns.nameservers": "list", "dns.domain": "string", "dns.search": "list",
-    "dns.options": "list", "ipam": "object", "ipam.type": "string", "ipam.subnet": "string", "ipam.rangeStart": "string", "ipam.rangeEnd": "string",
-    "ipam.gateway": "string", "ipam.ranges": "list", "ipam.routes": "list", "ipam.dataDir": "string", "ipam.resolvConf": "string",
-    "prevResult": "object", "runtimeConfig": "object", "runtimeConfig.mac": "string", "args": "object", "args.cni": "object", "args.cni.mac": "string",
+    "name": "string", "cniVersion": "string", "type": "string", "ipMasq": "boolean", "ipMasqBackend": "string",
+    "mtu": "integer",
+    "antiSpoof": "boolean", "embeddedIPAM": "boolean", "dns": "object", "dns.nameservers": "list",
+    "dns.domain": "string", "dns.search": "list",
+    "dns.options": "list", "ipam": "object", "ipam.type": "string", "ipam.subnet": "string",
+    "ipam.rangeStart": "string", "ipam.rangeEnd": "string",
+    "ipam.gateway": "string", "ipam.ranges": "list", "ipam.routes": "list", "ipam.dataDir": "string",
+    "ipam.resolvConf": "string",
+    "prevResult": "object", "runtimeConfig": "object", "runtimeConfig.mac": "string", "args": "object",
+    "args.cni": "object", "args.cni.mac": "string",
 }  # fmt: skip
 PREVIOUS: list[object] = [
     {"ips": "x"}, {"ips": ["x"]}, {"ips": [{}]}, {"ips": [{"address": "x"}]}, {"ips": [{"address": "10.0.0.1"}]},
-    {"ips": [{"address": "10.0.0.1/24", "gateway": "x"}]}, {"ips": [{"address": "10.0.0.1/24", "interface": "0"}]}, {"interfaces": {}},
-    {"interfaces": [1]}, {"interfaces": [{"name": 1}]}, {"routes": [{}]}, {"routes": [{"dst": "x"}]}, {"routes": 1}, {"dns": []},
+    {"ips": [{"address": "10.0.0.1/24", "gateway": "x"}]}, {"ips": [{"address": "10.0.0.1/24", "interface": "0"}]},
+    {"interfaces": {}},
+    {"interfaces": [1]}, {"interfaces": [{"name": 1}]}, {"routes": [{}]}, {"routes": [{"dst": "x"}]}, {"routes": 1},
+    {"dns": []},
     {"dns": {"nameservers": [1]}},
 ]  # fmt: skip
 
