@@ -10,6 +10,8 @@ export PYTHON PACKAGES
 
 # Tests see a network of their own: whatever one of them does wrong, this machine's is out of its reach.
 UNSHARE := unshare -n -m $(shell test `id -u` -eq 0 || echo -U -r)
+# In a user namespace of our own we look like root; pytest names its directory by this, and root's would not be ours.
+export LOGNAME := $(shell id -un)
 PYTEST_ARGS :=
 BENCH_ARGS := --fill 0 1000 5000 --burst 200
 
