@@ -13,6 +13,7 @@ UNSHARE := unshare -n -m $(shell test `id -u` -eq 0 || echo -U -r)
 # In a user namespace of our own we look like root; pytest names its directory by this, and root's would not be ours.
 export LOGNAME := $(shell id -un)
 PYTEST_ARGS :=
+TO := /opt/cni/bin
 BENCH_ARGS := --fill 0 1000 5000 --burst 200
 
 build: ## build dist/ptp, its SBOM and SHA256SUMS (PYTHON=/path: the interpreter that will run it)
@@ -20,6 +21,12 @@ build: ## build dist/ptp, its SBOM and SHA256SUMS (PYTHON=/path: the interpreter
 
 demo: build ## see it work: a host and a container of its own, this machine's network is not touched
 	@dist/ptp demo
+
+install: build ## put the plugin where the container runtime looks for it (TO=/opt/cni/bin, INSTALL_ARGS=…)
+	@dist/ptp install --to "$(TO)" --python "$(PYTHON)" $(INSTALL_ARGS)
+
+uninstall: build ## take it away again, and put back what was there (TO=/opt/cni/bin)
+	@dist/ptp uninstall --to "$(TO)"
 
 verify: ## rebuild from these sources and compare dist/ptp with it byte for byte
 	@"$(PYTHON)" tools/build_ptp.py verify --interpreter "$(PYTHON)"
@@ -45,6 +52,12 @@ e2e: build ## run containerd (ctr, CRI) and podman with the built file, as root 
 	@tools/prepare.sh test
 	CNI_PTP_E2E=1 .venv/bin/python -m pytest --confcutdir=tests/e2e -n 2 tests/e2e $(PYTEST_ARGS)
 
+# Kept in build/hosts: the Debian systems, 1 min each to install.
+hosts: PACKAGES += debootstrap debian-archive-keyring
+hosts: build ## run it under CPython 3.9 to 3.13 where found, and in a Debian 13 and 11 with Python only, as root
+	@tools/prepare.sh test
+	@tests/hosts/run.sh
+
 clean: ## remove what the other targets made
 	rm -rf dist build .venv .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
@@ -52,5 +65,5 @@ help: ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; \
 		do printf '  make %-8s %s\n' "$$target" "$$text"; done
 
-.PHONY: e2e build demo verify test lint bench clean help
+.PHONY: e2e hosts build demo install uninstall verify test lint bench clean help
 .DEFAULT_GOAL := build

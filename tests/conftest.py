@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import getpass
 import os
 import subprocess
 import sys
@@ -47,9 +48,11 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def plugin_file() -> Path:
-    """The built file; by whichever worker comes first, unless `make` has just done it."""
+    """The built file; by whichever worker comes first, unless `make` has just done it.  PTP names another to test."""
+    if "PTP" in os.environ:
+        return Path(os.environ["PTP"])
     built = ROOT / "dist" / "ptp"
-    with open(Path(tempfile.gettempdir()) / f"cni-ptp-build-{os.getuid()}.lock", "w", encoding="ascii") as lock:
+    with open(Path(tempfile.gettempdir()) / f"cni-ptp-build-{getpass.getuser()}.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         newest = max(p.stat().st_mtime for p in (ROOT / "cni_ptp").rglob("*.py"))
         if not built.exists() or built.stat().st_mtime < newest:

@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytest.register_assert_rewrite("tests.e2e.reach")
 collect_ignore_glob = [] if os.environ.get("CNI_PTP_E2E") else ["test_*.py"]
 
 

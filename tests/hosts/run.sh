@@ -1,0 +1,61 @@
+#!/bin/sh
+# The plugin under each CPython from 3.9 to 3.13 that is found, and in Debian systems with nothing but a Python.
+#
+# Under each CPython: a file built for it passes the contract tests.  In each Debian: dist/ptp, copied in, goes the way
+# of journey.py.  Prints a line a host; exit status 0 if all is right.  As root; every call is in namespaces of its own.
+set -eu
+cd "$(dirname "$0")/../.."
+failed=0
+mkdir -p build/hosts
+
+# The executable of CPython 3.$1, on PATH by that name or in pyenv; nothing if there is none.
+python() {
+    newest=$(pyenv versions --bare 2>/dev/null | grep "^3\.$1\.[0-9]*$" | tail -n 1) || newest=
+    PYENV_VERSION=$newest "python3.$1" -c 'import os, sys; print(os.path.realpath(sys.executable))' 2>/dev/null || :
+}
+
+# verdict WHAT LOG: the line about a host; $? is whether all was right.
+verdict() {
+    if [ "$?" -eq 0 ]; then
+        echo "right: $1: $(tail -n 1 "$2")"
+    else
+        failed=1
+        echo "WRONG: $1"
+        grep -v '^ok: ' "$2" | tail -n 30
+    fi
+}
+
+for minor in ${MINORS-9 10 11 12 13}; do
+    python=$(python "$minor")
+    if [ -z "$python" ]; then
+        echo "CPython 3.$minor is not here"
+        continue
+    fi
+    directory=build/hosts/python3.$minor
+    "$python" tools/build_ptp.py build --interpreter "$python" --to "$directory" >"$directory.log"
+    set +e
+    PTP=$PWD/$directory/ptp unshare -n -m .venv/bin/python -m pytest -q -n auto tests/contract >"$directory.log" 2>&1
+    verdict "CPython 3.$minor, contract tests" "$directory.log"
+    set -e
+done
+
+# in_debian SUITE PACKAGES: the journey, with the plugin executed in that Debian.
+in_debian() {
+    root=build/hosts/$1-$2
+    tools/debian_root.sh "$1" "$root" "$2"
+    mkdir -p "$root/usr/lib/cni"
+    cp dist/ptp "$root/usr/lib/cni/ptp"
+    set +e
+    unshare -n -m sh -c '
+        mkdir -p /var/lib/cni "$1/var/lib/cni" && mount -t tmpfs cni /var/lib/cni &&
+        mount -t tmpfs run /run && mkdir -p /run/netns && mount --make-shared /run && # namespaces show in the root too
+        mount --rbind /run "$1/run" && mount --bind /var/lib/cni "$1/var/lib/cni" &&
+        mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && shift && exec "$@"' \
+        sh "$root" python3 tests/hosts/journey.py chroot "$root" /usr/lib/cni/ptp >"$root.journey" 2>&1
+    verdict "Debian $1 with $2 only" "$root.journey"
+    set -e
+}
+
+in_debian trixie python3-minimal
+in_debian bullseye python3
+exit "$failed"
