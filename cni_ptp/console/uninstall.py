@@ -16,6 +16,7 @@ Removes the plugin and its names host-local and static from the directory where 
 plugins, and puts back what `ptp install --force` replaced. Files that are not ours are left alone.
 While containers are attached it does nothing without --force: their runtime needs the plugin to detach them.
 Network configurations stay.
+Exit status: 0 if nothing of ours is there any more, else 1.
 """
 
 

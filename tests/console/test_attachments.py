@@ -1,0 +1,197 @@
+"""ptp list, show and gc: they agree with the kernel, and remove what nobody owns."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import Any
+
+from tests.console.people import CONF, CONF_DIR, ask, attach, configure
+from tests.namespaces import Host
+
+
+def listed(host: Host) -> list[dict[str, Any]]:
+    done = ask(host, "list", "--json", "--conf-dir", CONF_DIR)
+    assert done.stderr == ""
+    documents: list[dict[str, Any]] = json.loads(done.stdout)
+    return documents
+
+
+def make_old(directory: str = "/var/lib/cni/networks/mynet") -> None:
+    """The leases are from before any ADD that may be at work."""
+    then = time.time() - 600
+    for name in os.listdir(directory):
+        os.utime(os.path.join(directory, name), (then, then))
+
+
+def vanish(host: Host, name: str) -> None:
+    """The container's namespace is gone, and its interface with it; nobody called DEL."""
+    host.run("ip", "netns", "del", name)
+    deadline = time.monotonic() + 10
+    while _has_veth(host, name):  # the kernel takes a namespace down in its own time
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _has_veth(host: Host, name: str) -> bool:
+    return any(link.get("ifalias", "") == f"cni-ptp mynet {name} eth0" for link in host.ip("link"))
+
+
+def test_list_tells_what_the_result_told(host: Host) -> None:
+    configure()
+    result = attach(host, "c1")
+    (found,) = listed(host)
+    assert (found["network"], found["containerID"], found["ifname"]) == ("mynet", "c1", "eth0")
+    addresses = [ip["address"].split("/")[0] for ip in result["ips"]]
+    assert found["addresses"] == found["routed"] == found["masqueraded"] == addresses
+    assert found["hostInterface"] == result["interfaces"][0]["name"]
+    assert [os.path.basename(p) for p in found["leases"]] == addresses
+    assert found["healthy"] and found["wrong"] == []
+
+
+def test_list_for_people_is_a_table_without_colour(host: Host) -> None:
+    attach(host, "c1")
+    done = ask(host, "list", "--conf-dir", CONF_DIR)
+    heading, line = done.stdout.splitlines()
+    assert heading.split()[:3] == ["NETWORK", "CONTAINER", "INTERFACE"]
+    assert line.split()[:4] == ["mynet", "c1", "eth0", "10.9.0.2,fd09::2"] and line.endswith("healthy")
+    assert done.returncode == 0 and "\x1b" not in done.stdout
+
+
+def test_a_host_without_attachments_says_so(host: Host) -> None:
+    done = ask(host, "list", "--conf-dir", CONF_DIR)
+    assert (done.returncode, done.stdout) == (0, "no attachments of this plugin on this host\n")
+
+
+def test_list_names_what_is_wrong(host: Host) -> None:
+    configure()
+    for i in range(1, 7):
+        attach(host, f"c{i}")
+    ends = {a["containerID"]: a["hostInterface"] for a in listed(host)}
+    host.run("ip", "link", "set", ends["c1"], "down")
+    host.run("ip", "netns", "exec", "c2", "ip", "link", "set", "eth0", "down")
+    host.run("ip", "route", "del", "10.9.0.4/32")
+    os.unlink("/var/lib/cni/networks/mynet/10.9.0.5")
+    host.run("nft", "delete", "element", "inet", "cni_ptp", "masq4", "{ 10.9.0.6 }")
+    vanish(host, "c6")
+    wrong = {a["containerID"]: " ".join(a["wrong"]) for a in listed(host)}
+    assert "the host end is down" in wrong["c1"]
+    assert "the container end is down" in wrong["c2"]
+    assert "no route to 10.9.0.4" in wrong["c3"]
+    assert "no lease for 10.9.0.5" in wrong["c4"]
+    assert "10.9.0.6 is not masqueraded" in wrong["c5"]
+    assert "only its lease and masquerading" in wrong["c6"]
+    assert ask(host, "list", "--conf-dir", CONF_DIR).returncode == 1
+
+
+def test_a_long_identity_is_named_by_its_lease(host: Host) -> None:
+    """Its alias has only a hash."""
+    long = "x" * 245
+    attach(host, "c1", containerid=long)
+    (found,) = listed(host)
+    assert found["containerID"] == long and found["healthy"]
+
+
+def test_leases_of_other_plugins_networks_are_none_of_ours(host: Host) -> None:
+    os.makedirs("/var/lib/cni/networks/bridged")
+    with open("/var/lib/cni/networks/bridged/10.1.1.1", "w", encoding="ascii") as f:
+        f.write("other\r\neth0")
+    assert listed(host) == []
+    ask(host, "gc", "--none-valid", "--conf-dir", CONF_DIR)
+    assert os.path.exists("/var/lib/cni/networks/bridged/10.1.1.1")
+
+
+def test_list_and_show_agree_with_the_kernel_for_200_attachments_within_a_second(host: Host) -> None:
+    netns = host.container("all").path  # one for all: namespaces take longer to make than attachments
+    conf = {**CONF, "ipam": {"type": "host-local", "subnet": "10.9.0.0/16"}}
+    for i in range(200):
+        host.plugin("ADD", conf, container=f"c{i}", ifname=f"eth{i}", netns=netns).ok()
+    since = time.monotonic()
+    found = listed(host)
+    listing = time.monotonic() - since
+    shown = ask(host, "show", "c77", "--conf-dir", CONF_DIR)
+    showing = time.monotonic() - since - listing
+    routes = {r["dst"]: r["dev"] for r in host.ip("-4", "route")}
+    assert {a["addresses"][0]: a["hostInterface"] for a in found} == routes and len(found) == 200
+    assert all(a["healthy"] for a in found)
+    assert shown.returncode == 0 and "container c77 on" in shown.stdout
+    assert listing < 1 and showing < 1
+
+
+def test_show_draws_host_and_container(host: Host) -> None:
+    attach(host, "c1")
+    attach(host, "c2")
+    done = ask(host, "show", "c2", "--conf-dir", CONF_DIR)
+    assert done.returncode == 0, done.stderr
+    for words in (
+        "healthy",
+        "in /run/netns/c2",
+        "inet  10.9.0.1/32",
+        "inet  10.9.0.3/24",
+        "default via fd09::1",
+        "lease",
+    ):
+        assert words in done.stdout, words
+    assert "10.9.0.2" not in done.stdout
+
+
+def test_show_takes_the_beginning_of_a_name_if_only_one_begins_so(host: Host) -> None:
+    attach(host, "abc1")
+    attach(host, "abd2")
+    assert ask(host, "show", "abd").returncode == 0
+    several = ask(host, "show", "ab")
+    assert several.returncode == 1 and "abc1, abd2" in several.stderr
+    none = ask(host, "show", "zz")
+    assert none.returncode == 1 and none.stdout == ""
+
+
+def test_gc_removes_what_is_left_of_containers_that_are_gone(host: Host) -> None:
+    attach(host, "c1")
+    after_one = host.snapshot()
+    attach(host, "c2")
+    vanish(host, "c2")
+    make_old()
+    done = ask(host, "gc", "--conf-dir", CONF_DIR)
+    assert done.returncode == 0 and "container c2" in done.stdout and "c1" not in done.stdout
+    assert host.snapshot() == after_one
+    assert listed(host)[0]["healthy"]
+
+
+def test_gc_lets_an_add_finish_that_has_only_its_lease_yet(host: Host) -> None:
+    attach(host, "c1")
+    vanish(host, "c1")
+    assert "nothing is stale" in ask(host, "gc").stdout
+    assert os.path.exists("/var/lib/cni/networks/mynet/10.9.0.2")
+
+
+def test_gc_dry_run_removes_nothing(host: Host) -> None:
+    attach(host, "c1")
+    before = host.snapshot()
+    done = ask(host, "gc", "--none-valid", "--dry-run")
+    assert done.returncode == 0 and "would remove interface eth0 of container c1" in done.stdout
+    assert host.snapshot() == before
+
+
+def test_gc_keeps_only_what_it_is_told_is_valid(host: Host) -> None:
+    for name in ("c1", "c2", "c3"):
+        attach(host, name)
+    assert ask(host, "gc", "--valid", "mynet/c1/eth0", "--valid", "mynet/c3/eth0").returncode == 0
+    assert [a["containerID"] for a in listed(host)] == ["c1", "c3"]
+
+
+def test_gc_of_everything_leaves_the_host_as_it_was_before(host: Host) -> None:
+    host.container("c1")
+    host.container("c2")
+    before = host.snapshot()
+    for container in host.containers:
+        host.plugin("ADD", CONF, container=container.name, netns=container.path).ok()
+    assert host.snapshot() != before
+    assert ask(host, "gc", "--none-valid").returncode == 0
+    assert host.snapshot() == before
+    assert "cni_ptp" not in host.run("nft", "list", "ruleset").stdout
+
+
+def test_gc_refuses_what_it_does_not_understand(host: Host) -> None:
+    done = ask(host, "gc", "--valid", "mynet-c1-eth0")
+    assert done.returncode == 1 and "NET/CONTAINER/IFNAME" in done.stderr
