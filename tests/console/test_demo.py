@@ -40,7 +40,7 @@ def test_the_demo_needs_no_root(plugin_file: Path) -> None:
 
 
 def _as_nobody() -> list[str]:
-    """How to run a program as a user without privileges; in a user namespace that has only us, as us by another name."""
+    """How to run a program as a user without privileges; where a user namespace has only us, by another name."""
     users = sum(int(line.split()[2]) for line in Path("/proc/self/uid_map").read_text().splitlines())
     if users > 65534:
         return ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
