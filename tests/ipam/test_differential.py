@@ -95,7 +95,8 @@ def a_config(rng: random.Random) -> Config:
             ]
         )
     if rng.random() < 0.02:
-        key, value = rng.choice(("ranges", "subnet", "dataDir", "routes")), rng.choice((7, "x", {}, True))
+        key = rng.choice(("ranges", "subnet", "dataDir", "routes"))
+        value: Any = rng.choice((7, "x", {}, True))
         ipam[key] = 7 if key == "dataDir" and value == "x" else value  # "x" is a directory, of wherever we are
     conf["ipam"] = ipam
     if rng.random() < 0.01:
