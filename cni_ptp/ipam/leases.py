@@ -5,7 +5,7 @@ DATA_DIR/NETWORK/
     last_reserved_ip.N    the address that range set N gave last
     lock                  flock(2), held by every call
 A lease is written aside and linked to its name: it appears with its content or not at all, whenever we die.  There is
-no fsync: after a power failure the machine boots, which voids every lease (docs/decisions/0004).
+no fsync: after a power failure the machine boots, which voids every lease (docs/decisions/leases.md).
 Source: plugins/ipam/host-local/backend/disk of containernetworking/plugins; open(2) O_TMPFILE, link(2).
 """
 
@@ -350,7 +350,14 @@ def _remove(path: str) -> None:
 
 
 def _make_directories(path: str, mode: int) -> None:
-    """The directory is there, and those above it.  Done once a network: os may be loaded for it."""
-    from os import makedirs
-
-    makedirs(path, mode, exist_ok=True)
+    """The directory is there, and those above it: whatever the umask, others can not write to them."""
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        above = path.rstrip("/").rpartition("/")[0]
+        if not above:
+            raise
+        _make_directories(above, 0o755)
+        _make_directories(path, mode)
