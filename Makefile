@@ -58,6 +58,10 @@ hosts: build ## run it under CPython 3.9 to 3.13 where found, and in a Debian 13
 	@tools/prepare.sh test
 	@tests/hosts/run.sh
 
+faults: build ## the whole sweep: a fault at every system call of ADD and DEL, every backend (5 minutes)
+	@tools/prepare.sh test
+	CNI_PTP_FAULTS=all $(UNSHARE) .venv/bin/python -m pytest -n auto tests/faults
+
 clean: ## remove what the other targets made
 	rm -rf dist build .venv .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
@@ -65,5 +69,5 @@ help: ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; \
 		do printf '  make %-8s %s\n' "$$target" "$$text"; done
 
-.PHONY: e2e hosts build demo install uninstall verify test lint bench clean help
+.PHONY: e2e hosts build demo install uninstall verify test lint bench faults clean help
 .DEFAULT_GOAL := build
