@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _RT_TABLE_LOCAL = 255
-_IP6_RT_PRIO_USER = 1024  # include/net/ip6_route.h: what an IPv6 route without a metric gets
+# No route, or one of type unreachable, blackhole or prohibit (net/ipv4/fib_semantics.c fib_props).
+_NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL, errno.EACCES)
 
 
 def check(args: Args, conf: Conf) -> None:
@@ -173,7 +174,7 @@ class Findings:
         if link is None or link.kind != "veth" or link.peer != container_link.ifindex:
             self.say(f"the other end of {container_link.name} is not in the host's network namespace")
             return
-        self._host_link(link)
+        self._host_link(host, link)
         listed = [Addr(r) for r in host.dump(dump_addrs(link.ifindex, link.name)).read()]
         there = {(a.address, a.length) for a in listed if a.ifindex == link.ifindex}
         for gateway in planned.gateways:
@@ -182,7 +183,7 @@ class Findings:
         for route in planned.host_routes:
             self._host_route(host, link, route)
 
-    def _host_link(self, link: Link) -> None:
+    def _host_link(self, host: Socket, link: Link) -> None:
         listed = [i for i in self.previous.interfaces if not i.sandbox and i.name == link.name]
         if not listed:
             self.say(f"host interface {link.name} is not the one of prevResult")
@@ -191,6 +192,8 @@ class Findings:
                 self.say(f"host interface {link.name} has MAC {mac_text(link.mac)}, not {interface.mac}")
         if not link.up:
             self.say(f"host interface {link.name} is down")
+        if link.master:
+            self.say(f"host interface {link.name} is a port of {self._name(host, link.master)}: it routes nothing")
         wanted = next((i.mtu for i in listed if i.mtu), self.settings.mtu)
         if wanted and link.mtu != wanted:
             self.say(f"host interface {link.name} has mtu {link.mtu}, not {wanted}")
@@ -201,7 +204,7 @@ class Findings:
     def _host_route(self, host: Socket, link: Link, route: FibRoute) -> None:
         answer = host.ask(get_route(route.dst))[0]
         if answer.error is not None:
-            if answer.error.errno not in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+            if answer.error.errno not in _NO_ROUTE:
                 raise answer.error
             self.say(f"the host has no route {route} dev {link.name}")
             return
@@ -226,12 +229,12 @@ class Findings:
 
 def _matches(wanted: FibRoute, found: FibRoute, hops: list[tuple[bytes | None, int]], ifindex: int) -> bool:
     """Whether a route that is there serves as the wanted one.  ifindex: the link it must lead to, 0 for any."""
-    default_metric = _IP6_RT_PRIO_USER if len(wanted.dst) == 16 else 0
     return (
         (wanted.dst, wanted.length) == (found.dst, found.length)
         and any((gw == wanted.gw or wanted.gw is None) and ifindex in (0, oif) for gw, oif in hops)
         and wanted.table in (RT_TABLE_MAIN, found.table)
-        and (wanted.priority or default_metric) == (found.priority or default_metric)
+        # Plugins from before CNI 1.1 drop these from the result that they hand on.
+        and wanted.priority in (0, found.priority)
         and wanted.mtu in (0, found.mtu)
         and wanted.advmss in (0, found.advmss)
     )

@@ -45,8 +45,10 @@ IFLA_LINK_NETNSID = Attr(37, "IFLA_LINK_NETNSID", S32)
 _PEER = Table(IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_NET_NS_FD, header=IFINFOMSG)
 VETH_INFO_PEER = Attr(1, "VETH_INFO_PEER", _PEER)
 IFLA_INFO_KIND = Attr(1, "IFLA_INFO_KIND", STRZ)
-IFLA_INFO_DATA = Attr(2, "IFLA_INFO_DATA", Table(VETH_INFO_PEER))
+IFLA_INFO_DATA = Attr(2, "IFLA_INFO_DATA", BYTES)  # each kind of link has its own attributes in it; veth tells none
 IFLA_LINKINFO = Attr(18, "IFLA_LINKINFO", Table(IFLA_INFO_KIND, IFLA_INFO_DATA))
+_VETH_DATA = Attr(2, "IFLA_INFO_DATA", Table(VETH_INFO_PEER))
+_VETH_LINKINFO = Attr(18, "IFLA_LINKINFO", Table(IFLA_INFO_KIND, _VETH_DATA))
 
 LINK = Table(
     IFLA_ADDRESS,
@@ -62,6 +64,8 @@ LINK = Table(
     IFLA_LINK_NETNSID,
     header=IFINFOMSG,
 )
+# What we ask for is a veth: where in it a refusal points to can be named.
+_NEW_VETH = Table(IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, _VETH_LINKINFO, header=IFINFOMSG)
 
 
 class Link:
@@ -115,14 +119,14 @@ def new_veth(host: End, peer: End, peer_netns: int) -> Request:
     Kernel errors: EEXIST if either name is taken in its namespace.
     """
     peer_info = [IFINFOMSG.pack(0, 0, 0, 0, 0), *peer.attributes(), IFLA_NET_NS_FD(peer_netns)]
-    linkinfo = [IFLA_INFO_KIND("veth"), IFLA_INFO_DATA([VETH_INFO_PEER(peer_info)])]
-    body = [IFINFOMSG.pack(0, 0, 0, 0, 0), *host.attributes(), IFLA_LINKINFO(linkinfo)]
+    linkinfo = [IFLA_INFO_KIND("veth"), _VETH_DATA([VETH_INFO_PEER(peer_info)])]
+    body = [IFINFOMSG.pack(0, 0, 0, 0, 0), *host.attributes(), _VETH_LINKINFO(linkinfo)]
     return Request(
         RTM_NEWLINK,
         NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL,
         b"".join(body),
         f"create veth {host.name} with peer {peer.name}",
-        LINK,
+        _NEW_VETH,
     )
 
 

@@ -1,0 +1,208 @@
+"""CHECK finds each single damage done to an attachment, and none where there is none; STATUS gives every reason."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.namespaces import REFERENCE, Container, Host
+
+CONF: dict[str, Any] = {
+    "cniVersion": "1.1.0",
+    "name": "mynet",
+    "type": "ptp",
+    "mtu": 1400,
+    "ipMasq": True,
+    "ipMasqBackend": "nftables",
+    "antiSpoof": True,
+    "ipam": {
+        "type": "host-local",
+        "ranges": [[{"subnet": "10.1.2.0/24"}], [{"subnet": "2001:db8:1::/64"}]],
+        "routes": [
+            {"dst": "0.0.0.0/0"},
+            {"dst": "::/0"},
+            {"dst": "192.0.2.0/24", "mtu": 1300, "advmss": 1200},
+            {"dst": "198.51.100.0/24", "table": 100},
+            {"dst": "203.0.113.0/24", "priority": 50},
+        ],
+    },
+}
+LEASES = "/var/lib/cni/networks/mynet"
+
+# Where, what is done there, and words of the finding.  VETH stands for the host end's name.
+DAMAGES = [
+    ("container", "ip link set eth0 down", "interface eth0 is down"),
+    ("container", "ip link set eth0 address 02:00:00:00:00:99", "interface eth0 has MAC 02:00:00:00:00:99"),
+    ("container", "ip link set eth0 mtu 1399", "interface eth0 has mtu 1399, not 1400"),
+    ("container", "ip addr del 10.1.2.2/24 dev eth0", "interface eth0 has no address 10.1.2.2/24"),
+    ("container", "ip addr del 2001:db8:1::2/64 dev eth0", "interface eth0 has no address 2001:db8:1::2/64"),
+    ("container", "ip addr flush dev eth0", "interface eth0 has no address"),
+    ("container", "sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1", "interface eth0 has no address 2001:db8:1::2/64"),
+    ("container", "ip route del default", "no route 0.0.0.0/0 via 10.1.2.1"),
+    ("container", "ip -6 route del default", "no route ::/0 via 2001:db8:1::1"),
+    ("container", "ip route replace default via 10.1.2.9 onlink dev eth0", "no route 0.0.0.0/0 via 10.1.2.1"),
+    ("container", "ip route replace blackhole default", "no route 0.0.0.0/0 via 10.1.2.1"),
+    ("container", "ip route del 10.1.2.1", "no route 10.1.2.1/32"),
+    ("container", "ip route del 10.1.2.0/24", "no route 10.1.2.0/24 via 10.1.2.1"),
+    ("container", "ip -6 route del 2001:db8:1::/64", "no route 2001:db8:1::/64"),
+    ("container", "ip route change 192.0.2.0/24 via 10.1.2.1 mtu 1250 advmss 1200", "no route 192.0.2.0/24"),
+    ("container", "ip route change 192.0.2.0/24 via 10.1.2.1 mtu 1300", "no route 192.0.2.0/24"),
+    ("container", "ip route del 198.51.100.0/24 table 100", "no route 198.51.100.0/24"),
+    ("container", "ip route del 203.0.113.0/24", "no route 203.0.113.0/24"),
+    ("container", "ip route flush table main", "no route"),
+    ("container", "ip link set eth0 name eth9", "interface eth0 is not in the container"),
+    ("container", "ip link del eth0", "interface eth0 is not in the container"),
+    ("host", "ip link set VETH netns c1", "the other end of eth0 is not in the host's network namespace"),
+    ("host", "ip link set VETH down", "VETH is down"),
+    ("host", "ip link set VETH address 02:00:00:00:00:98", "VETH has MAC 02:00:00:00:00:98"),
+    ("host", "ip link set VETH mtu 1398", "VETH has mtu 1398, not 1400"),
+    ("host", "ip link set VETH alias gone", 'alias "gone"'),
+    ("host", "ip link set VETH name other", "host interface other is not the one of prevResult"),
+    ("host", "ip addr del 10.1.2.1/32 dev VETH", "VETH has no address 10.1.2.1/32"),
+    ("host", "ip addr del 2001:db8:1::1/128 dev VETH", "VETH has no address 2001:db8:1::1/128"),
+    ("host", "ip route del 10.1.2.2", "the host has no route 10.1.2.2/32"),
+    ("host", "ip -6 route del 2001:db8:1::2", "the host has no route 2001:db8:1::2/128"),
+    ("host", "ip route replace 10.1.2.2 dev lo", "the host routes 10.1.2.2 to lo"),
+    ("host", "ip route replace blackhole 10.1.2.2", "the host has no route 10.1.2.2/32"),
+    ("host", "ip link add br0 type bridge && ip link set VETH master br0", "VETH is a port of br0"),
+    ("host", "sysctl -qw net.ipv4.ip_forward=0", "net/ipv4/ip_forward is not 1"),
+    ("host", "sysctl -qw net.ipv6.conf.all.forwarding=0", "net/ipv6/conf/all/forwarding is not 1"),
+    ("host", "nft delete table inet cni_ptp", "nothing is masqueraded"),
+    ("host", "nft flush chain inet cni_ptp postrouting", "chain inet cni_ptp postrouting has not all the rules"),
+    ("host", "nft flush chain inet cni_ptp masquerade6", "chain inet cni_ptp masquerade6 has not all the rules"),
+    ("host", "nft delete element inet cni_ptp masq4 { 10.1.2.2 }", "10.1.2.2 is not in nf_tables set"),
+    ("host", "nft delete element inet cni_ptp masq6 { 2001:db8:1::2 }", "2001:db8:1::2 is not in nf_tables set"),
+    ("host", "nft delete element inet cni_ptp own4_24 { 10.1.2.2 . 10.1.2.0 }", "10.1.2.2 is not in nf_tables set"),
+    ("host", "nft delete element inet cni_ptp_antispoof guarded { VETH }", "nothing keeps it from spoofing"),
+    ("host", "nft delete element inet cni_ptp_antispoof source4 { VETH . 10.1.2.2 }", "its packets are dropped"),
+    ("host", f"rm {LEASES}/10.1.2.2", "10.1.2.2"),
+    ("host", f"rm {LEASES}/2001:db8:1::2", "2001:db8:1::2"),
+    ("host", f"printf 'c2\\r\\neth0' > {LEASES}/10.1.2.2", "10.1.2.2"),
+    ("host", f"rm -r {LEASES}", "Failed to find address added by container c1"),
+]  # fmt: skip
+
+
+def attached(host: Host, conf: dict[str, Any] = CONF) -> tuple[Container, dict[str, Any], str]:
+    """A container, the configuration that its CHECK gets, and the host end's name."""
+    container = host.container()
+    result = host.plugin("ADD", conf).ok()
+    checked = {**conf, "prevResult": result}
+    assert host.plugin("CHECK", checked).ok() is None
+    return container, checked, result["interfaces"][0]["name"]
+
+
+def test_there_are_at_least_25_damages() -> None:
+    assert len(DAMAGES) >= 25
+
+
+@pytest.mark.parametrize(("where", "damage", "finding"), DAMAGES, ids=[d[1][:60] for d in DAMAGES])
+def test_check_finds_and_names_a_single_damage(host: Host, where: str, damage: str, finding: str) -> None:
+    container, checked, veth = attached(host)
+    (container if where == "container" else host).run("sh", "-c", damage.replace("VETH", veth))
+    error = host.plugin("CHECK", checked)
+    document = error.json
+    assert error.status == 1 and error.stderr == b"", error.stdout
+    assert document["code"] in (105, 103), document
+    assert finding.replace("VETH", veth) in f"{document['msg']} {document.get('details')}", document
+
+
+def test_check_names_every_damage_at_once(host: Host) -> None:
+    container, checked, veth = attached(host)
+    container.run("sh", "-c", "ip route del default; ip link set eth0 mtu 1350")
+    host.run("sh", "-c", f"ip addr del 10.1.2.1/32 dev {veth}; sysctl -qw net.ipv4.ip_forward=0; rm {LEASES}/10.1.2.2")
+    details = host.plugin("CHECK", checked).error(105)["details"]
+    for words in ("no route 0.0.0.0/0", "mtu 1350", "no address 10.1.2.1/32", "ip_forward", "10.1.2.2"):
+        assert words in details, details
+
+
+def test_an_interface_of_another_kind_is_named(host: Host) -> None:
+    container, checked, _ = attached(host)
+    container.run("sh", "-c", "ip link del eth0; ip link add eth0 type bridge; ip link set eth0 up")
+    assert "not of type veth, but bridge" in host.plugin("CHECK", checked).error(105)["details"]
+
+
+def test_what_later_plugins_may_add_is_let_pass(host: Host) -> None:
+    container, checked, veth = attached(host)
+    container.run(
+        "sh", "-c", "ip addr add 10.77.0.1/24 dev eth0; ip route add 10.78.0.0/16 dev eth0; ip link add d0 type bridge"
+    )
+    host.run(
+        "sh",
+        "-c",
+        f"ip route add 10.77.0.1/32 dev {veth}; tc qdisc add dev {veth} root tbf rate 1mbit burst 32kbit latency 9ms",
+    )
+    host.run("sh", "-c", "iptables -t nat -A POSTROUTING -j RETURN; nft add table inet another")
+    assert host.plugin("CHECK", checked).ok() is None
+
+
+CHAINS: dict[str, list[dict[str, Any]]] = {
+    "portmap": [
+        {
+            "type": "portmap",
+            "runtimeConfig": {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]},
+        }
+    ],
+    "bandwidth": [{"type": "bandwidth", "ingressRate": 1000000, "ingressBurst": 100000}],
+    "tuning": [
+        {"type": "tuning", "mac": "02:00:00:00:00:42", "promisc": True, "sysctl": {"net.ipv4.conf.eth0.rp_filter": "2"}}
+    ],
+}
+CHAINS["all"] = CHAINS["portmap"] + CHAINS["bandwidth"] + CHAINS["tuning"]
+
+
+@pytest.mark.parametrize("backend", ["nftables", "iptables"])
+@pytest.mark.parametrize("chain", list(CHAINS))
+def test_an_undamaged_attachment_passes_behind_other_plugins(
+    host: Host, go_plugins: str, chain: str, backend: str
+) -> None:
+    conf = {**CONF, "cniVersion": "1.0.0", "ipMasqBackend": backend}
+    container, checked, _ = attached(host, conf)
+    clean = {k: v for k, v in checked.items() if k != "prevResult"}
+    result = checked["prevResult"]
+    for plugin in CHAINS[chain]:
+        later = {"cniVersion": "1.0.0", "name": "mynet", **plugin, "prevResult": result}
+        result = host.plugin("ADD", later, path=go_plugins, exe=f"{REFERENCE}/{plugin['type']}").ok()
+    assert host.plugin("CHECK", {**clean, "prevResult": result}).ok() is None
+    container.run("ip", "route", "del", "default")
+    assert "no route 0.0.0.0/0" in host.plugin("CHECK", {**clean, "prevResult": result}).error(105)["details"]
+
+
+def test_status_gives_every_reason_at_once(host: Host) -> None:
+    Path(LEASES).mkdir(parents=True)
+    for i in range(1, 7):
+        Path(f"{LEASES}/10.5.0.{i}").write_text(f"c{i}\r\neth0")
+    conf = json.loads(json.dumps(CONF))
+    conf["ipam"] = {"type": "host-local", "ranges": [[{"subnet": "10.5.0.0/29"}]]}
+    conf["ipMasqBackend"] = "nftables"
+    bare = ["setpriv", "--bounding-set=-all,+dac_override", "--inh-caps=-all"]
+    error = host.run(
+        *bare,
+        str(host.plugin_file),
+        input=json.dumps(conf),
+        env=host.environment("STATUS", "", "", "", "", ""),
+        check=False,
+    )
+    document = json.loads(error.stdout)
+    assert document["code"] == 50, document
+    for words in ("CAP_NET_ADMIN", "CAP_SYS_ADMIN", "ipMasq can not be had", "antiSpoof can not be had", "10.5.0"):
+        assert words in document["details"], document
+
+
+def test_status_succeeds_where_add_would(host: Host) -> None:
+    assert host.plugin("STATUS", CONF).ok() is None
+    assert host.run("nft", "list", "ruleset").stdout == ""
+
+
+@pytest.mark.parametrize("kind", ["no-such-plugin", "plain-file", "world-writable"])
+def test_status_asks_after_the_ipam_plugin(host: Host, kind: str) -> None:
+    Path("/run/bin").mkdir()
+    path = Path("/run/bin") / kind
+    if kind != "no-such-plugin":
+        path.write_text("#!/bin/sh\n")
+        path.chmod(0o644 if kind == "plain-file" else 0o777)
+    conf = {**CONF, "ipam": {"type": kind}}
+    assert kind in str(host.plugin("STATUS", conf, path="/run/bin").json)
+    assert host.plugin("STATUS", conf, path="/run/bin").json["code"] in (7, 50)
