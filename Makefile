@@ -62,6 +62,12 @@ faults: build ## the whole sweep: a fault at every system call of ADD and DEL, e
 	@tools/prepare.sh test
 	CNI_PTP_FAULTS=all $(UNSHARE) .venv/bin/python -m pytest -n auto tests/faults
 
+# Kept in build/kernels: the Debian systems and kernels, 2 min each to get.
+kernels: PACKAGES += debootstrap debian-archive-keyring qemu-system-x86 cpio
+kernels: build ## run it on Debian's kernels 5.10, 6.1 and 6.12 in virtual machines, as root (1 min each)
+	@tools/prepare.sh test
+	@tests/kernels/run.sh
+
 clean: ## remove what the other targets made
 	rm -rf dist build .venv .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
@@ -69,5 +75,5 @@ help: ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; \
 		do printf '  make %-8s %s\n' "$$target" "$$text"; done
 
-.PHONY: e2e hosts build demo install uninstall verify test lint bench faults clean help
+.PHONY: e2e hosts kernels build demo install uninstall verify test lint bench faults clean help
 .DEFAULT_GOAL := build
