@@ -4,7 +4,8 @@
 
 A directory holds `ptp` and, unless it embeds that, `host-local`.  Calls alternate (ours, peer, ours, peer ...); what
 counts is the median of the ratios pair by pair, which the machine's moods do not change.  --fill attaches that many
-other containers first, with each side's own plugin.  --write puts docs/performance.md's tables and picture there.
+other containers first, with each side's own plugin, in the modes none and masq; beyond --peer-most ours alone, for the
+peer would need an hour.  Each mode has a host of its own.  --write leaves performance.json in a directory.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,6 +29,7 @@ MODES: dict[str, dict[str, Any]] = {
     "iptables": {"ipMasq": True, "ipMasqBackend": "iptables"},
     "dual": {},
 }
+FILLED = ("none", "masq")
 SIDES = ("ours", "peer")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _INSIDE = (
@@ -43,26 +46,43 @@ def main() -> None:
     parser.add_argument("--mode", nargs="*", default=list(MODES), choices=list(MODES))
     parser.add_argument("--pairs", type=int, default=25)
     parser.add_argument("--fill", type=int, nargs="*", default=[0])
+    parser.add_argument("--peer-most", type=int, default=1000, help="containers attached by the peer, at most")
     parser.add_argument("--burst", type=int, default=0, help="so many containers at once, per mode")
     parser.add_argument("--at-once", type=int, default=8)
     parser.add_argument("--write", help="directory for performance.json")
     options = parser.parse_args()
     if os.environ.get("BENCH_INSIDE") != "1":
-        os.environ["BENCH_INSIDE"] = "1"
-        argv = [sys.executable, os.path.abspath(__file__), *sys.argv[1:]]
-        os.execvp("unshare", ["unshare", "-n", "-m", "sh", "-c", _INSIDE, "sh", *argv])
+        in_hosts_of_their_own(options)
+        return
     directories = {"ours": os.path.abspath(options.ours), "peer": os.path.abspath(options.peer)}
+    mode = options.mode[0]
     rows = []
-    for mode in options.mode:
-        attached = dict.fromkeys(SIDES, 0)
-        for fill in sorted(options.fill):
-            fill_up(mode, directories, attached, fill)
-            rows += pairs(mode, directories, options.pairs, fill)
-        if options.burst:
+    attached = dict.fromkeys(SIDES, 0)
+    for fill in sorted(options.fill) if mode in FILLED else [0]:
+        sides = SIDES if fill <= options.peer_most else SIDES[:1]
+        fill_up(mode, directories, attached, fill, sides)
+        rows += pairs(mode, directories, options.pairs, fill, sides)
+        if options.burst and fill == 0:
             rows += bursts(mode, directories, options.burst, options.at_once)
-        detach_all(mode, directories, attached)
     if options.write:
-        machine = f"{os.cpu_count()} cores, Linux {platform.release()}, CPython of the built file's first line"
+        Path(options.write).write_text(json.dumps(rows))
+
+
+def in_hosts_of_their_own(options: argparse.Namespace) -> None:
+    """Each mode is measured in namespaces of its own, which go with the process; the rows are put together."""
+    rows = []
+    with tempfile.TemporaryDirectory() as directory:
+        for mode in options.mode:
+            part = Path(directory, mode)
+            argv = [sys.executable, os.path.abspath(__file__), "--mode", mode, "--write", str(part)]
+            for name in ("ours", "peer", "pairs", "peer_most", "burst", "at_once"):
+                argv += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
+            argv += ["--fill", *map(str, options.fill)]
+            command = ["unshare", "-n", "-m", "sh", "-c", _INSIDE, "sh", *argv]
+            subprocess.run(command, env={**os.environ, "BENCH_INSIDE": "1"}, check=True)
+            rows += json.loads(part.read_text())
+    if options.write:
+        machine = f"{os.cpu_count()} cores, Linux {platform.release()}"
         Path(options.write, "performance.json").write_text(json.dumps({"machine": machine, "rows": rows}, indent=1))
 
 
@@ -131,56 +151,48 @@ def netns(name: str) -> str:
     return path
 
 
-def fill_up(mode: str, directories: dict[str, str], attached: dict[str, int], wanted: int) -> None:
-    """Each side has so many containers attached."""
-    for side in SIDES:
+def fill_up(
+    mode: str, directories: dict[str, str], attached: dict[str, int], wanted: int, sides: tuple[str, ...]
+) -> None:
+    """Each of the sides has so many containers attached."""
+    for side in sides:
         for i in range(attached[side], wanted):
             name = f"fill-{mode}-{side}-{i}"
             call(directories[side], "ADD", configuration(mode, side), name, netns(name))
         attached[side] = max(attached[side], wanted)
 
 
-def detach_all(mode: str, directories: dict[str, str], attached: dict[str, int]) -> None:
-    """The containers of fill_up are gone."""
-    for side in SIDES:
-        for i in range(attached[side]):
-            name = f"fill-{mode}-{side}-{i}"
-            call(directories[side], "DEL", configuration(mode, side), name, "/run/netns/" + name)
-            subprocess.run(["ip", "netns", "del", name], check=True)
-
-
-def pairs(mode: str, directories: dict[str, str], count: int, fill: int) -> list[dict[str, Any]]:
-    """ADD and DEL, the two sides in turn; the first pair warms up and does not count."""
+def pairs(
+    mode: str, directories: dict[str, str], count: int, fill: int, sides: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """ADD and DEL, the sides in turn; the first round warms up and does not count."""
     measured: dict[tuple[str, str], list[tuple[float, float]]] = {}
     path = netns("bench-" + mode)
     for i in range(count + 1):
-        for side in SIDES:
+        for side in sides:
             for verb in ("ADD", "DEL"):
                 figures = call(directories[side], verb, configuration(mode, side), f"bench-{side}-{i}", path)
                 if i:
                     measured.setdefault((verb, side), []).append(figures)
     peaks = {}
-    for side in SIDES:
+    for side in sides:
         for verb in ("ADD", "DEL"):
             peaks[verb, side] = peak_kib(directories[side], verb, configuration(mode, side), f"peak-{side}", path)
     rows = []
     for verb in ("ADD", "DEL"):
-        ours, peer = measured[verb, "ours"], measured[verb, "peer"]
-        row: dict[str, Any] = {
-            "mode": mode, "verb": verb, "fill": fill, "pairs": count,
-            "ours_ms": statistics.median(f[0] for f in ours), "peer_ms": statistics.median(f[0] for f in peer),
-            "ratio": statistics.median(a[0] / b[0] for a, b in zip(ours, peer)),
-            "ours_cpu_ms": statistics.median(f[1] for f in ours), "peer_cpu_ms": statistics.median(f[1] for f in peer),
-            "cpu_ratio": statistics.median(a[1] / b[1] for a, b in zip(ours, peer)),
-            "ours_rss_kib": peaks[verb, "ours"], "peer_rss_kib": peaks[verb, "peer"],
-        }  # fmt: skip
+        row: dict[str, Any] = {"mode": mode, "verb": verb, "fill": fill, "pairs": count}
+        for side in sides:
+            row[f"{side}_ms"] = statistics.median(f[0] for f in measured[verb, side])
+            row[f"{side}_cpu_ms"] = statistics.median(f[1] for f in measured[verb, side])
+            row[f"{side}_rss_kib"] = peaks[verb, side]
+        words = f"{mode:9s} {verb} {fill:5d} attached: ours {row['ours_ms']:7.1f} ms"
+        if len(sides) > 1:
+            both = list(zip(measured[verb, "ours"], measured[verb, "peer"]))
+            row["ratio"] = statistics.median(a[0] / b[0] for a, b in both)
+            row["cpu_ratio"] = statistics.median(a[1] / b[1] for a, b in both)
+            words += f", peer {row['peer_ms']:7.1f} ms, ratio {row['ratio']:.2f}; cpu {row['cpu_ratio']:.2f}"
+        print(words + f"; peak {row['ours_rss_kib'] / 1024:.1f} MiB", flush=True)
         rows.append(row)
-        print(
-            f"{mode:9s} {verb} {fill:5d} attached: ours {row['ours_ms']:7.1f} ms, peer {row['peer_ms']:7.1f} ms, "
-            f"ratio {row['ratio']:.2f}; cpu {row['cpu_ratio']:.2f}; "
-            f"peak {row['ours_rss_kib'] / 1024:.1f} and {row['peer_rss_kib'] / 1024:.1f} MiB",
-            flush=True,
-        )
     return rows
 
 

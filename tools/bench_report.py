@@ -29,7 +29,7 @@ def main() -> None:
 
 def tables(figures: dict[str, Any]) -> str:
     """Markdown."""
-    pairs = [r for r in figures["rows"] if "ratio" in r]
+    pairs = [r for r in figures["rows"] if "fill" in r]
     lines = [
         f"{figures['machine']}; medians of {pairs[0]['pairs']} interleaved pairs, whole processes.",
         "",
@@ -37,11 +37,10 @@ def tables(figures: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for r in pairs:
-        lines.append(
-            f"| {r['mode']} | {r['verb']} | {r['fill']} | {r['ours_ms']:.1f} | {r['peer_ms']:.1f} "
-            f"| {r['ratio']:.2f} | {r['cpu_ratio']:.2f} "
-            f"| {r['ours_rss_kib'] / 1024:.1f} | {r['peer_rss_kib'] / 1024:.1f} |"
-        )
+        peer = [f"{r['peer_ms']:.1f}", f"{r['ratio']:.2f}", f"{r['cpu_ratio']:.2f}"] if "ratio" in r else ["–"] * 3
+        peaks = [f"{r[side] / 1024:.1f}" if side in r else "–" for side in ("ours_rss_kib", "peer_rss_kib")]
+        cells = [r["mode"], r["verb"], str(r["fill"]), f"{r['ours_ms']:.1f}", *peer, *peaks]
+        lines.append(f"| {' | '.join(cells)} |")
     bursts = [r for r in figures["rows"] if "burst" in r]
     if bursts:
         lines += ["", "| mode | verb | burst | ours, per s | peer, per s | ratio |", "|---|---|---|---|---|---|"]
@@ -56,8 +55,8 @@ def tables(figures: dict[str, Any]) -> str:
 def picture(rows: list[dict[str, Any]]) -> str:
     """An SVG: milliseconds of one ADD over the number of containers attached."""
     lines = {
-        (mode, side): [(r["fill"], r[side + "_ms"]) for r in rows if r.get("verb") == "ADD" and r["mode"] == mode
-                       and "fill" in r]
+        (mode, side): [(r["fill"], r[side + "_ms"]) for r in rows if r["verb"] == "ADD" and r["mode"] == mode
+                       and side + "_ms" in r]
         for mode in DASHES
         for side in COLOURS
     }  # fmt: skip
