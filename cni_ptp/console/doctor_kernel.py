@@ -63,8 +63,9 @@ def _probes(survey: Survey) -> Iterator[Line]:
     """What a kernel has is best asked by using it: in a network namespace that is thrown away."""
     try:
         refusals = sandbox.in_new_netns(lambda: ("; ".join(status.link_refusal()), nft_upkeep.refusal()))
-    except (OSError, CniError):
-        yield warning("veth, nf_tables", "not tried: that needs a namespace of its own", "run ptp doctor as root")
+    except (OSError, CniError, ImportError):
+        remedy = "run ptp doctor as root, with a Python that has ctypes or is 3.12 or later"
+        yield warning("veth, nf_tables", "not tried: that needs a namespace of its own", remedy)
         return
     veth, nf_tables = refusals
     yield problem("veth", veth, "load or build the module veth") if veth else ok("veth", "pairs can be made")

@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     interpreter = _interpreter(options.python)
     _refuse_foreign(paths, options.force)
     listed = conflist.prepared(options, directory) if options.conflist else None
-    content = _content(interpreter)
+    content = program.built(interpreter)
     os.makedirs(directory, 0o755, exist_ok=True)
     aside = placing.write_aside(paths[0], content, 0o755)
     try:
@@ -79,17 +79,6 @@ def _refuse_foreign(paths: list[str], force: bool) -> None:
         if os.path.lexists(path) and not program.is_ours(path) and not force:
             details = "there is another plugin of that name; --force replaces it and keeps a backup"
             raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"install {path}", details)
-
-
-def _content(interpreter: str) -> bytes:
-    """The file we run from if it is for that Python already, else one made for it."""
-    own = program.path()
-    if own is not None:
-        with open(own, "rb") as f:
-            content = f.read()
-        if program.interpreter_of(content) == interpreter:
-            return content
-    return program.built(interpreter)
 
 
 def _try_out(path: str) -> None:

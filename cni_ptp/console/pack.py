@@ -150,7 +150,9 @@ def module_name(path: str) -> str:
 
 def sources_in(directory: str) -> dict[str, bytes]:
     """The package's sources and the licence under a checkout's root, by archive path."""
-    sources = {"LICENSE": _content(os.path.join(directory, "LICENSE"))}
+    licence = os.path.join(directory, "LICENSE")
+    # pip installs it elsewhere than the package.
+    sources = {"LICENSE": _content(licence)} if os.path.exists(licence) else {}
     for folder, _, names in os.walk(os.path.join(directory, PACKAGE)):
         for name in names:
             if name.endswith(".py"):

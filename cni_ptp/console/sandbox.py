@@ -50,6 +50,8 @@ def _unshare_all() -> bool:
     try:
         unshare(CLONE_NEWNET | CLONE_NEWNS)
         return False
+    except ImportError:
+        raise Refused("before version 3.12 Python needs its module ctypes for this: install python3") from None
     except OSError as e:
         if e.errno != errno.EPERM:
             raise Refused(f"the kernel makes no namespaces: {e.strerror}") from None

@@ -52,6 +52,27 @@ def test_the_installed_file_serves_another_python_from_its_bytecode(host: Host, 
     host.plugin("ADD", {**conf, "ipam": ipam}, netns=container.path, exe=to / "ptp").ok()
 
 
+def test_a_file_made_for_another_python_installs_one_for_this_host(host: Host, to: Path, tmp_path: Path) -> None:
+    content = host.plugin_file.read_bytes()
+    at = content.index(b"MAGIC_NUMBER == b'") + 18
+    (tmp_path / "ptp").write_bytes(content[:at] + b"?" + content[at + 1 :])
+    (tmp_path / "ptp").chmod(0o755)
+    done = host.run(str(tmp_path / "ptp"), "install", "--to", str(to), check=False)
+    assert done.returncode == 0, done.stderr
+    assert (to / "ptp").read_bytes() == content
+
+
+def test_the_package_alone_installs_the_file(host: Host, to: Path, tmp_path: Path) -> None:
+    """As pip installs it."""
+    root = Path(__file__).parents[2]
+    shutil.copytree(root / "cni_ptp", tmp_path / "site" / "cni_ptp", ignore=shutil.ignore_patterns("__pycache__"))
+    done = host.run(
+        "/usr/bin/env", "-C", str(tmp_path / "site"), sys.executable, "-m", "cni_ptp", "install", "--to", str(to)
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"supportedVersions" in host.plugin("VERSION", b"", exe=to / "ptp").stdout
+
+
 @pytest.mark.parametrize("python", ["/bin/true", "/nonexistent/python3"])
 def test_what_is_no_python_is_refused_before_anything_is_written(host: Host, to: Path, python: str) -> None:
     done = ask(host, "install", "--to", str(to), "--python", python)
