@@ -23,9 +23,9 @@ class Undo:
         """Register `step`; `about` names it if it fails, such as "release the lease"."""
         self.steps.append((about, step))
 
-    def forget_last(self) -> None:
-        """The step added last is not to be taken back: its effect did not happen."""
-        self.steps.pop()
+    def forget(self) -> None:
+        """Nothing is to be taken back: what there is turned out to be another's."""
+        self.steps.clear()
 
     def run(self) -> list[str]:
         """Run every step last-first and forget them; returns a sentence for each one that failed."""

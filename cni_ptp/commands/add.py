@@ -161,7 +161,9 @@ def _make_pair(
     made, found = host.ask(new_veth(host_end, container_end, netns.fd), get_link(name))
     if made.error is not None:
         if made.error.errno == errno.EEXIST:
-            undo.forget_last()  # whatever has the name is not ours
+            if found.error is None:
+                # Without the lock another call for the same attachment was faster: all we have is what it has.
+                undo.forget()
             raise _already_there(attachment, made.error.explanation())
         raise made.error
     if found.error is not None:
