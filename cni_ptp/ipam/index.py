@@ -156,12 +156,18 @@ class Index:
                 self.close()  # full or read-only: this call goes on from memory, the next one tries again
 
     def _write(self, owners: dict[str, list[str]], pages: dict[str, bytearray]) -> None:
+        """The directory says the same; what says it already stays: one change by Go must not cost a link each."""
+        links = {_link_name(owner): ",".join(names) for owner, names in owners.items()}
         for name in os.listdir(self.fd):
-            os.unlink(name, dir_fd=self.fd)
-        for owner, names in owners.items():
-            os.symlink(",".join(names), _link_name(owner), dir_fd=self.fd)
+            if name in links and os.readlink(name, dir_fd=self.fd) == links[name]:
+                del links[name]
+            elif name not in pages:
+                os.unlink(name, dir_fd=self.fd)
+        for name, target in links.items():
+            os.symlink(target, name, dir_fd=self.fd)
         for page, bits in pages.items():
-            fd = os.open(page, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=self.fd)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+            fd = os.open(page, flags, 0o600, dir_fd=self.fd)
             try:
                 if os.write(fd, bits) != len(bits):
                     raise OSError("short write")

@@ -57,20 +57,23 @@ def conf(tmp_path: Path) -> bytes:
     return json.dumps(host_local(tmp_path / "d", "10.1.2.0/29", "fd00::/125")).encode()
 
 
-def fresh(tmp_path: Path, conf: bytes, command: str) -> Path:
-    """The state before the call: another container's leases, for DEL also its own."""
+def fresh(tmp_path: Path, conf: bytes, command: str, stale: bool = False) -> Path:
+    """The state before the call: another container's leases, for DEL also its own; stale: Go has been there since."""
     data_dir = tmp_path / "d"
     shutil.rmtree(data_dir, ignore_errors=True)
     ours("host-local", "ADD", json.loads(conf), "other")
     if command == "DEL":
         ours("host-local", "ADD", json.loads(conf))
+    if stale:
+        os.utime(data_dir / "net1")
+        (data_dir / "net1" / "10.1.2.6").touch()  # its writer was killed
     return data_dir
 
 
-def rehearsed(tmp_path: Path, conf: bytes, command: str) -> tuple[Path, Path]:
+def rehearsed(tmp_path: Path, conf: bytes, command: str, stale: bool = False) -> tuple[Path, Path]:
     """(data directory, log) of an undisturbed call; the second one, for the first may write bytecode."""
     for _ in range(2):
-        data_dir, log = fresh(tmp_path, conf, command), tmp_path / "log"
+        data_dir, log = fresh(tmp_path, conf, command, stale), tmp_path / "log"
         assert traced(command, conf, log).returncode == 0
     return data_dir, log
 
@@ -86,25 +89,27 @@ def judge(data_dir: Path, conf: bytes) -> None:
     assert len(leases(data_dir)) == 10
 
 
+@pytest.mark.parametrize("stale", [False, True], ids=["index current", "index rebuilt"])
 @pytest.mark.parametrize("command", ["ADD", "DEL"])
-def test_killed_at_any_system_call(command: str, conf: bytes, tmp_path: Path) -> None:
-    data_dir, log = rehearsed(tmp_path, conf, command)
+def test_killed_at_any_system_call(command: str, stale: bool, conf: bytes, tmp_path: Path) -> None:
+    data_dir, log = rehearsed(tmp_path, conf, command, stale)
     places = [(name, at) for name, all_at in calls_on_state(log, data_dir).items() for at in all_at]
     assert len(places) > 20
     for name, at in places:
-        fresh(tmp_path, conf, command)
+        fresh(tmp_path, conf, command, stale)
         done = traced(command, conf, log, f"inject={name}:signal=KILL:when={at}", calls=name)
         assert done.returncode != 0, (name, at)
         judge(data_dir, conf)
 
 
 @pytest.mark.parametrize(("number", "calls"), REFUSALS)
+@pytest.mark.parametrize("stale", [False, True], ids=["index current", "index rebuilt"])
 @pytest.mark.parametrize("command", ["ADD", "DEL"])
-def test_refused_at_any_write(command: str, number: str, calls: str, conf: bytes, tmp_path: Path) -> None:
-    data_dir, log = rehearsed(tmp_path, conf, command)
+def test_refused_at_any_write(command: str, stale: bool, number: str, calls: str, conf: bytes, tmp_path: Path) -> None:
+    data_dir, log = rehearsed(tmp_path, conf, command, stale)
     places = [(name, at) for name, all_at in calls_on_state(log, data_dir).items() for at in all_at if name in calls]
     for name, at in places:
-        fresh(tmp_path, conf, command)
+        fresh(tmp_path, conf, command, stale)
         done = traced(command, conf, log, f"inject={name}:error={number}:when={at}", calls=name)
         if done.returncode != 0 and done.stdout:
             assert json.loads(done.stdout)["code"] in (5, 104), (name, at, done.stdout)
