@@ -28,6 +28,11 @@ def _handle(number: int, frame: Any) -> None:
     _noted.append(number)
 
 
+def forget() -> None:
+    """We are stopping: what is done to leave nothing behind must not be stopped as well, but by another signal."""
+    _noted.clear()
+
+
 def check() -> None:
     """CniError 11 if a signal asked us to stop."""
     if _noted:

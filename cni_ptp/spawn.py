@@ -10,6 +10,8 @@ import os
 from select import POLLIN, poll
 from time import monotonic, sleep
 
+from . import signals
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +43,8 @@ class Overrun(Exception):
 def run(path: str, argv: list[str], env: Mapping[str, str], stdin: bytes, time_s: float = TIME_S) -> Finished:
     """The program at `path` has run with `stdin` as its input, a file.
 
-    OSError if it can not be started, Overrun if it took over `time_s` or wrote over 1 MiB: then it is killed.
+    OSError if it can not be started; Overrun if it took over `time_s` or wrote over 1 MiB, CniError 11 if a signal asks
+    us to stop: then it is killed.
     """
     given = os.memfd_create("stdin")
     ends: list[int] = [given]
@@ -94,6 +97,7 @@ def _attend(pid: int, path: str, out: int, err: int, deadline: float, time_s: fl
         while status is None:
             if monotonic() > deadline:
                 raise Overrun(f"{path} took longer than {time_s:g} s and was killed")
+            signals.check()
             if open_fds:
                 for fd, _ in waiting.poll(_SLICE_MS):
                     if not _listen(fd, said[fd]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from .. import steps, sysctl
+from .. import signals, steps, sysctl
 from ..args import Args
 from ..attachment import Attachment
 from ..conf import Conf, Ptp, mac_text, ptp
@@ -53,6 +53,7 @@ def add(args: Args, conf: Conf, reply: Callable[[dict[str, Any]], None]) -> None
         except Exception as e:  # noqa: BLE001  whatever failed, the host must be as before; the caller reports it
             failure = to_cni(e)
             steps.note("failed step")
+            signals.forget()
             for words in undo.run():
                 failure.add(words)
             steps.note("undo")

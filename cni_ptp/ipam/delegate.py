@@ -9,7 +9,7 @@ import os
 import sys
 from stat import S_ISREG, S_IWGRP, S_IWOTH
 
-from .. import jsonio
+from .. import jsonio, signals
 from ..attachment import Attachment
 from ..errors import DELEGATE_FAILED, INVALID_ENVIRONMENT_VARIABLES, CniError, errno_name
 from ..jsonio import Fields
@@ -49,6 +49,7 @@ class Delegate:
                 raise CniError(DELEGATE_FAILED, f"read the result of IPAM plugin {self.kind}", str(e)) from None
         except CniError as e:
             # SPEC "Plugin delegation": a failed ADD is followed by a DEL, for something may be allocated.
+            signals.forget()
             try:
                 self._call("DEL")
             except CniError as second:
@@ -150,6 +151,8 @@ def _failure(about: str, finished: Finished) -> CniError:
     try:
         fields = Fields(jsonio.loads(finished.out), "")
         code, msg, details = fields.number("code") or 0, fields.text("msg"), fields.text("details")
+        if not code and not msg:
+            raise ValueError("it is no error")  # a result perhaps, and then a crash
     except (ValueError, CniError) as e:
         return CniError(
             DELEGATE_FAILED,
