@@ -86,8 +86,9 @@ def test_nesting_without_end_is_refused_not_followed(opening: bytes, depth: int)
     started = time.monotonic()
     with pytest.raises(ValueError):
         loads(opening * depth)
-    with pytest.raises(ValueError):
-        loads(b"[" * depth + b"]" * depth)
+    if depth > 10_000:  # Go's limit; what is below, CPython 3.12 and later may read
+        with pytest.raises(ValueError):
+            loads(b"[" * depth + b"]" * depth)
     assert time.monotonic() - started < 1
 
 
