@@ -1,7 +1,7 @@
 """Writes the node's network configuration: a template, and the pod CIDRs that Kubernetes gave this node.
 
-Runs as the DaemonSet's container (ptp.yaml).  The file is written when the CIDRs are known, and again whenever it is not
-as it should be; kubelet holds the node not ready until it is there.  Plain standard library, Python 3.9 and later.
+Runs as the DaemonSet's container (ptp.yaml).  The file is written when the CIDRs are known, and again whenever it is
+not as it should be; kubelet holds the node not ready until it is there.  Plain standard library, Python 3.9 and later.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def pod_cidrs(api: str, node: str, account: Path) -> list[str]:
     # The token is read each time: kubelet replaces it before it expires.
     token = (account / "token").read_text().strip()
     trusted = ssl.create_default_context(cafile=str(account / "ca.crt")) if api.startswith("https:") else None
-    request = urllib.request.Request(f"{api}/api/v1/nodes/{node}", headers={"Authorization": f"Bearer {token}"})
+    url, headers = f"{api}/api/v1/nodes/{node}", {"Authorization": f"Bearer {token}"}
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310  the cluster's own
     with urllib.request.urlopen(request, timeout=TIMEOUT_S, context=trusted) as answer:  # noqa: S310  the cluster's own
         spec = json.loads(answer.read(MOST_ANSWER))["spec"]
     cidrs: list[str] = spec.get("podCIDRs") or []

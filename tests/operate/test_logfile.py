@@ -120,7 +120,8 @@ def test_a_log_that_can_not_be_written_is_no_reason_to_fail(host: Host, kind: st
     elif kind == "fifo":
         os.mkfifo(log)
     elif kind == "device":
-        host.run("mknod", log, "c", "1", "3")
+        Path(log).touch()
+        host.run("mount", "--bind", "/dev/null", log)
     elif kind == "no directory":
         log = "/run/not/there"
     else:
@@ -133,6 +134,8 @@ def test_a_log_that_can_not_be_written_is_no_reason_to_fail(host: Host, kind: st
     assert {r.stderr for r in replies} == {b""}
     assert [r.status for r in replies] == [0, 0, 0, 0, 0]
     assert not os.path.exists("/run/elsewhere")
+    if kind == "device":
+        host.run("umount", log)
     if kind == "full":
         host.run("umount", "/run/full")
 
