@@ -34,8 +34,10 @@ class Containerd:
         machine.write("/etc/containerd/config.toml", CONFIG)
         machine.write("/run/image.tar", image)
         self.start()
+        # From 2.0 on the daemon imports, into the snapshotter of its own configuration, unless ctr is to do it.
+        local = ["--local"] if "--local" in self.ctr("image", "import", "--help") else []
         for namespace in ("default", "k8s.io"):
-            self.ctr("-n", namespace, "image", "import", "--snapshotter", "native", "/run/image.tar")
+            self.ctr("-n", namespace, "image", "import", *local, "--snapshotter", "native", "/run/image.tar")
 
     def start(self) -> None:
         """containerd serves."""

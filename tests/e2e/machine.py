@@ -1,7 +1,7 @@
 """A machine for one test: network, mounts and processes of its own; what a runtime writes, it writes to memory.
 
-Nothing of the real machine is touched: /run is a new tmpfs, /etc, /var, /tmp and the plugin directory are overlays
-whose upper side lies in it, and the end of the machine's first process is the end of every daemon and container in it.
+Nothing of the real machine is touched: /run is a new tmpfs; /etc, /opt, /var, /tmp and the plugin directory are
+overlays whose upper side lies in it; the end of the machine's first process ends every daemon and container in it.
 Outside of it there is one more host, behind the link `uplink`: it knows no route to any container.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -23,26 +22,44 @@ ROOT = Path(__file__).resolve().parents[2]
 # The plugin under test; Debian's Go plugin can stand in (PTP=/usr/lib/cni/ptp).
 PTP = Path(os.environ.get("PTP", ROOT / "dist" / "ptp"))
 
-# Debian's containerd looks for plugins here and in /opt/cni/bin, whatever its configuration says.
+# Another Debian for the machine's programs, such as tools/debian_root.sh makes; "/" is this one.
+SYSTEM = os.environ.get("SYSTEM", "/")
+
+# Debian's plugins lie here.  ctr looks here or in /opt/cni/bin, whatever the configuration says.
 PLUGINS = "/usr/lib/cni"
 
 UPLINK4, OUTSIDE4 = "192.0.2.1", "192.0.2.2"
 UPLINK6, OUTSIDE6 = "2001:db8:ffff::1", "2001:db8:ffff::2"
 ECHO_PORT = 7000
 
+ENTER_SYSTEM = """
+set -e
+[ "$SYSTEM" = / ] || mount --bind "$SYSTEM" "$SYSTEM"
+mount -t tmpfs -o mode=755 run "$SYSTEM/run"
+cp "$PTP" "$SYSTEM/run/ptp"
+if [ "$SYSTEM" != / ]; then
+    for directory in dev proc sys; do mount --rbind "/$directory" "$SYSTEM/$directory"; done
+    cd "$SYSTEM"
+    pivot_root . .
+    umount -l .
+fi
+exec sh -c "$FIRST_PROCESS"
+"""
+
 # Its last line is the first process's work: the shell reaps what the runtimes leave behind.
 FIRST_PROCESS = f"""
 set -e
-mount -t tmpfs -o mode=755 run /run
 mkdir -p /run/lock /run/netns /run/plugins
-for directory in /etc /var /tmp {PLUGINS}; do
+for directory in /etc /opt /var /tmp {PLUGINS}; do
     ours=/run/overlay/$directory
     mkdir -p "$ours/upper" "$ours/work"
     mount -t overlay -o "lowerdir=$directory,upperdir=$ours/upper,workdir=$ours/work" overlay "$directory"
 done
 rm -rf /var/lib/cni/* /var/lib/containerd /var/lib/containers /etc/cni /etc/containerd /etc/containers
 mkdir -p /var/lib/cni /var/lib/containerd /var/lib/containers /etc/cni/net.d /etc/containerd /etc/containers
-test "$PTP" -ef {PLUGINS}/ptp || cp "$PTP" {PLUGINS}/ptp
+cp /run/ptp {PLUGINS}/ptp
+mount -t tmpfs containerd /var/lib/containerd # an overlay can lie on it, but not on an overlay
+rm -rf /opt/cni && mkdir -p /opt/cni && ln -s {PLUGINS} /opt/cni/bin
 ip link set lo up
 ip netns add outside
 ip link add uplink type veth peer name eth0 netns outside
@@ -74,9 +91,8 @@ class Machine:
 
     def __init__(self) -> None:
         unshare = ["unshare", "--net", "--mount", "--pid", "--uts", "--ipc", "--fork", "--mount-proc", "--kill-child"]
-        self._process = subprocess.Popen(
-            [*unshare, "sh", "-c", FIRST_PROCESS], stdout=subprocess.PIPE, env={**os.environ, "PTP": str(PTP)}
-        )
+        environ = {**os.environ, "PTP": str(PTP), "SYSTEM": SYSTEM, "FIRST_PROCESS": FIRST_PROCESS}
+        self._process = subprocess.Popen([*unshare, "sh", "-c", ENTER_SYSTEM], stdout=subprocess.PIPE, env=environ)
         assert self._process.stdout is not None
         if self._process.stdout.readline() != b"ready\n":
             raise RuntimeError("the machine did not start: its words stand above")
@@ -120,9 +136,7 @@ class Machine:
     def listen_outside(self) -> None:
         """A server on the outside host's ECHO_PORT answers with the address it sees."""
         inside_netns = ("ip", "netns", "exec", "outside")
-        server = subprocess.Popen(
-            self._argv((*inside_netns, sys.executable, "-c", ECHO_SERVER)), stdout=subprocess.PIPE
-        )
+        server = subprocess.Popen(self._argv((*inside_netns, "python3", "-c", ECHO_SERVER)), stdout=subprocess.PIPE)
         self._daemons.append(server)
         assert server.stdout is not None and server.stdout.readline() == b"ready\n"
 

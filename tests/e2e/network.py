@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,8 +12,8 @@ if TYPE_CHECKING:
 NAME = "ptpnet"
 CONFLIST = "/etc/cni/net.d/10-ptp.conflist"
 
-# Debian 12's runtimes speak these; 1.1.0 came with libcni 1.2, which is newer than they are.
-VERSIONS = ("0.3.1", "0.4.0", "1.0.0")
+# Debian 12's and 13's runtimes speak these; 1.1.0 came with libcni 1.2, and containerd 2.
+VERSIONS = tuple(os.environ.get("VERSIONS", "0.3.1 0.4.0 1.0.0").split())
 
 SUBNET4, GATEWAY4 = "10.88.77.0/24", "10.88.77.1"
 SUBNET6, GATEWAY6 = "2001:db8:77::/64", "2001:db8:77::1"
