@@ -123,7 +123,8 @@ def test_twenty_dels_are_twenty_successes(host: Host) -> None:
 
 
 FOREIGN = {
-    "tap": ["ip", "tuntap", "add", "eth0", "mode", "tap"],
+    # Its IFLA_INFO_DATA has attributes of the numbers of a veth's.
+    "bridge": ["ip", "link", "add", "eth0", "type", "bridge"],
     "veth inside": ["ip", "link", "add", "eth0", "type", "veth", "peer", "name", "inner"],
 }
 
@@ -156,7 +157,7 @@ def test_del_leaves_the_interface_of_the_same_container_on_another_network(host:
 
 def test_add_refuses_an_interface_name_that_is_there_before_anything_is_done(host: Host) -> None:
     container = host.container()
-    container.run("ip", "tuntap", "add", "eth0", "mode", "tap")
+    container.run(*FOREIGN["bridge"])
     before = host.snapshot()
     assert "already exists" in host.plugin("ADD", CONF).error(100)["msg"]
     assert host.snapshot() == before
