@@ -13,7 +13,8 @@ from ..errors import CHECK_FAILED, IPAM_FAILED, PLUGIN_NOT_AVAILABLE, CniError, 
 from ..ip import text_of
 from ..result import Address, Result
 from . import settings
-from .leases import Lease, Leases, owner_of
+from .lease import Lease, owner_of
+from .leases import Leases
 from .ranges import Range, RangeSet, packed
 from .settings import Settings
 

@@ -21,7 +21,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-HOME = ".cni-ptp"  # no network's name begins with a dot
 PAGE_BITS = 15
 _PAGE_BYTES = 1 << PAGE_BITS >> 3
 _BEHIND = 1 << 58  # ns, nine years: no clock gives the two directories times that far apart by chance

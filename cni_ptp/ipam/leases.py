@@ -18,11 +18,11 @@ from stat import S_ISREG
 from time import monotonic, sleep
 
 from .. import signals
-from ..args import is_name
 from ..errors import STATE_FAILED, TRY_AGAIN_LATER, CniError, errno_name
-from ..ip import parse_ip, text_of
-from . import boot
-from .index import HOME, Index
+from ..ip import parse_ip
+from . import boot, directories
+from .index import Index
+from .lease import Lease
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,40 +33,6 @@ _LOCK = "lock"
 _WAIT_S = 30.0
 _MOST_CONTENT = 4096
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO in a lease's place must not keep us
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-
-
-class Lease:
-    """What a lease file says.  owner: its content, trimmed, or None if that names no owner.  made: ns since 1970."""
-
-    __slots__ = ("name", "owner", "torn", "made")
-
-    def __init__(self, name: str, content: bytes | None, made: int) -> None:
-        """content: None for what is no regular file."""
-        text = (content or b"").decode("utf-8", "surrogateescape").strip()
-        self.name = name
-        self.owner = text if _is_owner(text) else None
-        # Go was killed, or the disk full, between its making the file and its writing.
-        self.torn = content is not None and (not text or "\0" in text)
-        self.made = made
-
-    def address(self) -> bytes | None:
-        """The packed address that the file's name is, if it is one as we and Go would write it."""
-        try:
-            address = parse_ip(self.name)
-        except ValueError:
-            return None
-        return address if text_of(address) == self.name else None
-
-
-def owner_of(containerid: str, ifname: str) -> str:
-    """What the lease of an attachment says."""
-    return f"{containerid.strip()}\r\n{ifname}"
-
-
-def _is_owner(text: str) -> bool:
-    containerid, _, ifname = text.partition("\r\n")
-    return is_name(containerid) and not any(c in "/:\0" or c.isspace() for c in ifname)
 
 
 class Leases:
@@ -91,13 +57,13 @@ class Leases:
         """
         try:
             try:
-                self.fd = os.open(self.path, _DIRECTORY | os.O_NOFOLLOW)
+                self.fd = os.open(self.path, directories.OPEN)
             except FileNotFoundError:
                 if not create:
                     return False
-                _make_directories(self.path, 0o755)
-                self.fd = os.open(self.path, _DIRECTORY | os.O_NOFOLLOW)
-            self.lock_fd = self._locked()
+                directories.make(self.path, 0o755)
+                self.fd = os.open(self.path, directories.OPEN)
+            self.lock_fd = self._locked(create)
             self._open_index()
         except OSError as e:
             self.close()
@@ -126,7 +92,8 @@ class Leases:
         name = errno_name(e.errno or 0)
         return CniError(STATE_FAILED, f"{about} the leases in {self.path}", f"{name}: {e.strerror}: {e.filename}")
 
-    def _locked(self) -> int:
+    def _locked(self, stoppable: bool) -> int:
+        """The lock's descriptor.  stoppable: SIGTERM ends the wait; not where it made us take back what we did."""
         fd = os.open(_LOCK, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600, dir_fd=self.fd)
         deadline, pause = monotonic() + self.wait_s, 0.0005
         try:
@@ -138,7 +105,8 @@ class Leases:
                     pass
                 if monotonic() > deadline:
                     raise CniError(TRY_AGAIN_LATER, f"wait for the lock {self.path}/{_LOCK}", "another call holds it")
-                signals.check()
+                if stoppable:
+                    signals.check()
                 sleep(pause)
                 pause = min(2 * pause, 0.005)
         except BaseException:
@@ -149,19 +117,7 @@ class Leases:
 
     def _open_index(self) -> None:
         data_dir, _, network = self.path.rpartition("/")
-        home, prefix = f"{data_dir}/{HOME}", network + "@"
-        name = prefix + boot.boot_id()
-        fd = -1
-        try:
-            fd = os.open(f"{home}/{name}", _DIRECTORY | os.O_NOFOLLOW)
-        except FileNotFoundError:
-            try:
-                fd = _new_index(home, name, prefix)
-            except OSError:
-                pass  # full or read-only: no index then
-        except OSError:
-            pass
-        self.index = Index(fd, self.fd)
+        self.index = Index(directories.open_index(data_dir, network, boot.boot_id()), self.fd)
         if not self.index.is_current():
             self.rebuild()
 
@@ -327,37 +283,3 @@ class Leases:
             os.write(fd, name.encode())
         finally:
             os.close(fd)
-
-
-def _new_index(home: str, name: str, prefix: str) -> int:
-    """The index directory of this boot, new; those of earlier boots are gone."""
-    _make_directories(home, 0o700)
-    for old in os.listdir(home):
-        if old.startswith(prefix):
-            _remove(f"{home}/{old}")
-    os.mkdir(f"{home}/{name}", 0o700)
-    return os.open(f"{home}/{name}", _DIRECTORY | os.O_NOFOLLOW)
-
-
-def _remove(path: str) -> None:
-    fd = os.open(path, _DIRECTORY | os.O_NOFOLLOW)
-    try:
-        for name in os.listdir(fd):
-            os.unlink(name, dir_fd=fd)
-    finally:
-        os.close(fd)
-    os.rmdir(path)
-
-
-def _make_directories(path: str, mode: int) -> None:
-    """The directory is there, and those above it: whatever the umask, others can not write to them."""
-    try:
-        os.mkdir(path, mode)
-    except FileExistsError:
-        pass
-    except FileNotFoundError:
-        above = path.rstrip("/").rpartition("/")[0]
-        if not above:
-            raise
-        _make_directories(above, 0o755)
-        _make_directories(path, mode)

@@ -121,3 +121,24 @@ def test_without_an_index_directory_calls_still_work(tmp_path: Path) -> None:
         ours("host-local", "ADD", conf, "f")
     ours("host-local", "DEL", conf, "c")
     assert addresses(ours("host-local", "ADD", conf, "f")) == ["10.1.2.4/29"]
+
+
+def test_a_signal_ends_the_wait_of_an_add_but_not_of_what_takes_it_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fcntl import LOCK_EX, flock
+
+    from cni_ptp import signals
+    from cni_ptp.ipam import leases as module
+
+    conf = host_local(tmp_path, "10.1.2.0/24")
+    ours("host-local", "ADD", conf)
+    holder = os.open(tmp_path / "net1" / "lock", os.O_RDONLY)
+    flock(holder, LOCK_EX)
+    monkeypatch.setattr(module.Leases.__init__, "__defaults__", (0.05,))
+    monkeypatch.setattr(signals, "_noted", [15])
+    try:
+        assert refused("host-local", "ADD", conf, "c2").msg == "stopped by a signal"
+        assert refused("host-local", "DEL", conf).msg.startswith("wait for the lock")
+    finally:
+        os.close(holder)
