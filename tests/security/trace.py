@@ -18,7 +18,7 @@ _RESUMED = re.compile(r"^(\d+) +<\.\.\. [a-z0-9_]+ resumed>(.*)$")
 _STARTED = re.compile(r'"([^"]*)"')
 _DIR_FD = re.compile(r"^(?:AT_FDCWD|\d+)<([^>]*)>, \"([^\"]*)\"")
 _LINKED = re.compile(r'^"[^"]*", (?:AT_FDCWD|\d+)<([^>]*)>, "([^"]*)"')
-_INTERPRETER = re.compile(r"^/(usr/|root/\.pyenv/)?(local/)?lib\S*/python3|/python3\d*\.zip|\.so(\.\d+)*$|^/etc/ld\.so")
+_INTERPRETER = re.compile(r"/lib(64)?/python3(\.\d+|\d*\.zip)?(/|$)|\.so(\.\d+)*$|^/etc/ld\.so")
 _BOTH_LINKED = re.compile(r'^(?:AT_FDCWD|\d+)<[^>]*>, "[^"]*", (?:AT_FDCWD|\d+)<([^>]*)>, "([^"]*)"')
 _FILE_CALLS = {
     "mkdir": "create",
