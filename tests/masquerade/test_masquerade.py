@@ -339,7 +339,7 @@ def test_a_backend_that_can_not_be_had_is_told_before_anything_is_made(host: Hos
 def test_many_plugins_at_once_leave_nothing_and_harm_nobody(host: Host, backend: str) -> None:
     base_chains(host)
     before = host.snapshot()["nftables"]
-    count, at_once = (120, 32) if backend == "nftables" else (24, 8)
+    count, at_once = (250, 32) if backend == "nftables" else (24, 8)
     names = [f"c{i}" for i in range(count)]
     for name in names:
         host.container(name)
