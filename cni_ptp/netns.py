@@ -122,7 +122,7 @@ def _open_namespace(path: str) -> int:
 
 
 def _setns() -> Callable[[int, int], None]:
-    """os.setns, or setns(2) by ctypes for CPython up to 3.11, which has none."""
+    """os.setns, or setns(2) by ctypes for CPython up to 3.11, which has none; CniError 8 if that is missing too."""
     if hasattr(os, "setns"):
         builtin: Callable[[int, int], None] = os.setns
         return builtin
@@ -139,8 +139,11 @@ def _setns() -> Callable[[int, int], None]:
 
         function: Any = Function(dlsym(dlopen(None, 0), "setns"))  # type: ignore[arg-type]
     except (ImportError, AttributeError, OSError):
-        from ctypes import CDLL, get_errno
-
+        try:
+            from ctypes import CDLL, get_errno
+        except ImportError:  # such as Debian 11's python3-minimal
+            needs = "this Python has neither os.setns nor ctypes: it takes 3.12 or later, or Debian's package python3"
+            raise CniError(INVALID_NETNS, "enter a network namespace", needs) from None
         function = CDLL(None, use_errno=True).setns
 
     def call(fd: int, nstype: int) -> None:
