@@ -23,7 +23,10 @@ sys.path.insert(0, str(ROOT))
 
 from cni_ptp import iptables_cmd, nft_masquerade  # noqa: E402
 from cni_ptp.attachment import Attachment  # noqa: E402
+from cni_ptp.netlink import nft  # noqa: E402
+from cni_ptp.netlink.sock import Socket  # noqa: E402
 from cni_ptp.nft_ruleset import INET, element_comment, element_places  # noqa: E402
+from cni_ptp.nlmsg import Request  # noqa: E402
 
 _INSIDE = (
     "mount -t tmpfs t /run && mkdir -p /run/netns /var/lib/cni && mount -t tmpfs t /var/lib/cni "
@@ -136,7 +139,6 @@ def transactions(count: int) -> tuple[float, float]:
             nft_masquerade.add(sock, attachment, [(address, 16)])
         times: dict[str, list[float]] = {"add": [], "delete": []}
         table = INET[0][0]
-        nft = nft_masquerade.nft
         probe = Attachment("bench", "probe", "eth0")
         places = element_places(bytes((10, 9, 9, 9)), 16)
         for _ in range(200):
@@ -147,7 +149,7 @@ def transactions(count: int) -> tuple[float, float]:
     return 1e6 * statistics.median(times["add"]), 1e6 * statistics.median(times["delete"])
 
 
-def timed(sock: nft_masquerade.Socket, changes: list[nft_masquerade.Request]) -> float:
+def timed(sock: Socket, changes: list[Request]) -> float:
     """Seconds that the transaction took."""
     start = time.perf_counter()
     nft_masquerade.commit(sock, changes, None)
