@@ -77,6 +77,7 @@ def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns
         steps.done("pair")
         if settings.anti_spoof:
             _guard(attachment, result, undo)
+            steps.done("guard")
         _prepare_ipv6(host_link.name, attachment.ifname, planned, netns)
         container.do(*container_requests(planned, ifindex, attachment.ifname))
         steps.done("container end")

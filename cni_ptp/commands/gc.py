@@ -35,6 +35,7 @@ def gc(args: Args, conf: Conf) -> None:
     words += _try(lambda: gc_masquerade(conf.name, valid))
     steps.note("masquerade")
     words += _try(lambda: _gc_guard(conf.name, valid))
+    steps.note("guard")
     failure: CniError | None = None
     try:
         ipam.gc(valid)

@@ -96,7 +96,14 @@ class Socket:
         self.seq += len(requests)
         self._send(exchange.datagram(), requests[0])
         while not exchange.done:
-            exchange.feed(self._receive(requests[0]))
+            try:
+                exchange.feed(self._receive(requests[0]))
+            except NetlinkError as e:
+                # Without CAP_NET_ADMIN nfnetlink_rcv() refuses the first message and never looks at the others.
+                refused = exchange.answers[0].error
+                if e.errno == errno.ENOBUFS and refused is not None and refused.errno == errno.EPERM:
+                    raise refused from None
+                raise
         return exchange
 
     def _send(self, datagram: bytes, request: Request) -> None:

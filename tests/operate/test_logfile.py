@@ -37,7 +37,7 @@ def attached_and_detached(host: Host, configuration: dict[str, Any], **more: Any
 
 def test_each_call_is_one_line_with_the_milliseconds_of_its_steps(host: Host) -> None:
     host.container()
-    attached_and_detached(host, conf(ipMasq=True))
+    attached_and_detached(host, conf(ipMasq=True, antiSpoof=True))
 
     log = lines()
 
@@ -45,10 +45,10 @@ def test_each_call_is_one_line_with_the_milliseconds_of_its_steps(host: Host) ->
     assert {(e["code"], e["level"], e["network"]) for e in log} == {(0, "info", "mynet")}
     assert (log[0]["container"], log[0]["ifname"]) == ("c1", "eth0")
     added, checked, deleted, collected = [list(e["steps"]) for e in log[:4]]
-    assert added == ["prepare", "ipam", "masquerade", "pair", "container end", "host end", "reply"]
+    assert added == ["prepare", "ipam", "masquerade", "pair", "guard", "container end", "host end", "reply"]
     assert checked == ["compare", "ipam"]
     assert deleted == ["prepare", "masquerade", "link", "ipam"]
-    assert collected == ["links", "masquerade", "ipam"]
+    assert collected == ["links", "masquerade", "guard", "ipam"]
     for entry in log:
         assert 0 <= sum(entry["steps"].values()) <= entry["ms"] + 0.01 < 10_000
 
