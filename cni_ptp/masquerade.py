@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .netlink.sock import Socket
 
 # What a kernel without nf_tables, or without its NAT, answers.
-_LACKING = (errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.EOPNOTSUPP, errno.ENOENT, errno.EINVAL)
+_NO_NAT = (errno.EOPNOTSUPP, errno.ENOENT)
 _NO_NF_TABLES = (errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.EOPNOTSUPP, errno.EINVAL)
 # Where the old iptables interface says which of its tables this network namespace has.
 _LEGACY_TABLES = ("/proc/net/ip_tables_names", "/proc/net/ip6_tables_names")
@@ -51,6 +51,12 @@ class Masquerade:
             self.sock = nft_masquerade.open_socket()
         return self.sock
 
+    def _kernel_has_none(self, refused: OSError) -> bool:
+        """Whether that is what a refusal means.  EINVAL may mean other things: then nf_tables answers a question."""
+        if refused.errno not in _NO_NF_TABLES:
+            return False
+        return self.sock is None or not nft_masquerade.answers(self.sock)
+
     def add(self, addresses: list[tuple[bytes, int]]) -> None:
         """Each (packed address, prefix length) is masqueraded; what was left of the attachment before is gone.
 
@@ -62,14 +68,14 @@ class Masquerade:
             try:
                 self._remove_from_iptables_nft([a for a, _ in addresses])
             except OSError as e:
-                if e.errno not in _NO_NF_TABLES:
+                if not self._kernel_has_none(e):
                     raise
             iptables_cmd.add(self.attachment, addresses)
             return
         try:
             nft_masquerade.add(self._socket(), self.attachment, addresses)
         except OSError as refused:  # NetlinkError is one
-            if refused.errno not in _LACKING:
+            if refused.errno not in _NO_NAT and not self._kernel_has_none(refused):
                 raise
             if self.backend:
                 raise CniError(KERNEL_REFUSED, "masquerade by nf_tables", f"the kernel has none: {refused}") from None
@@ -98,7 +104,7 @@ class Masquerade:
             try:
                 step(hints)
             except OSError as e:
-                if e.errno not in _NO_NF_TABLES:
+                if not self._kernel_has_none(e):
                     failures.append(e)
             except CniError as e:
                 failures.append(e)

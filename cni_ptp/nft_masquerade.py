@@ -44,6 +44,11 @@ _TRIES_AT_ONCE = 10  # then each waits a little: someone is rewriting the rulese
 _PAUSE_S = 0.005
 
 
+def answers(sock: Socket) -> bool:
+    """Whether the kernel has nf_tables.  Without, nfnetlink refuses whatever is asked (nfnetlink_rcv_msg: EINVAL)."""
+    return sock.ask(nft.get_generation())[0].error is None
+
+
 class LostRace(Exception):
     """The ruleset changed while it was being looked at."""
 
