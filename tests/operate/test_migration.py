@@ -40,7 +40,7 @@ def test_what_go_attached_ours_checks_and_detaches(host: Host, go_plugins: str, 
     result = host.plugin("ADD", theirs, exe=go, path=go_plugins).ok()
     assert bool(rules(host)) == ("ipMasq" in theirs)
 
-    host.plugin("CHECK", {**ours, "ipMasqBackend": "iptables", "prevResult": result}).ok()
+    host.plugin("CHECK", {**ours, "prevResult": result}).ok()
     if not with_netns:
         # As a runtime does it: the namespace is gone when DEL comes, and with it the pair.
         host.run("ip", "netns", "delete", container.name)
