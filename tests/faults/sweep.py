@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,10 @@ ERRNOS: dict[str, tuple[str, ...]] = {
     "read": ("EIO",),
     "write": ("ENOSPC", "EIO"),
     "sendto": ("ENOBUFS", "EPERM", "EINTR"),
-    "recvmsg": ("ENOBUFS", "EINTR"),
+    "recvmsg": ("ENOBUFS", "EINTR", "EAGAIN", "ENOMEM"),
     "socket": ("EMFILE", "EPERM"),
     "setsockopt": ("ENOPROTOOPT", "EPERM"),
-    "setns": ("EPERM",),
+    "setns": ("EPERM", "ENOMEM"),
     "ioctl": ("EPERM",),
     "fcntl": ("ENOLCK",),
     "flock": ("EINTR", "ENOLCK"),
@@ -40,8 +42,13 @@ ERRNOS: dict[str, tuple[str, ...]] = {
 _LINE = re.compile(r"^\d+ +(\w+)\((.*)$")
 
 
+# Calls that may also return with nothing done.
+SHORT = ("recvmsg", "write")
+ECONNREFUSED = 111
+
+
 class Point:
-    """The n-th invocation of a system call by the plugin's own thread."""
+    """The n-th invocation of a system call by one of the plugin's threads."""
 
     def __init__(self, name: str, when: int) -> None:
         self.name = name
@@ -52,17 +59,18 @@ class Point:
 
 
 class Call:
-    """A plugin call that can be made again and again in the same state of the host."""
+    """A plugin call that can be made again and again in the same state of the host.  path: CNI_PATH."""
 
-    def __init__(self, host: Host, configuration: dict[str, Any]) -> None:
+    def __init__(self, host: Host, configuration: dict[str, Any], path: str = "") -> None:
         self.host = host
         self.configuration = configuration
+        self.path = path
 
     def run(
         self, command: str, inject: str = "", trace: str = "", netns: str = "/run/netns/c1"
     ) -> subprocess.CompletedProcess[bytes]:
         """One call, under strace if something is to be injected or traced."""
-        environ = self.host.environment(command, "c1", netns, "eth0", "", "")
+        environ = self.host.environment(command, "c1", netns, "eth0", self.path, "")
         argv = [str(self.host.plugin_file)]
         if inject or trace:
             output = trace or "/dev/null"
@@ -71,34 +79,40 @@ class Call:
         return subprocess.run(argv, input=stdin, env=environ, capture_output=True, timeout=120)
 
     def points(self, command: str) -> list[Point]:
-        """Every system call from the first that depends on the call on, of those in ERRNOS."""
+        """Every system call from the first that depends on the call on, of those in ERRNOS; not of its children."""
         done = self.run(command, trace="/run/trace")
         assert done.returncode == 0, done.stdout
         lines = Path("/run/trace").read_text(errors="replace").splitlines()
         main = lines[0].split()[0]
-        counts: dict[str, int] = {}
-        points: list[Point] = []
+        children = {line.split()[0] for line in lines[1:] if " execve(" in line}
+        counts: dict[tuple[str, str], int] = {}
+        points: dict[tuple[str, int], Point] = {}
         begun = False
         for line in lines:
             match = _LINE.match(line)
-            if match is None or line.split()[0] != main:
+            thread = line.split()[0]
+            if match is None or (thread != main and thread in children):
                 continue
             name, arguments = match.groups()
-            counts[name] = counts.get(name, 0) + 1
+            counts[thread, name] = counts.get((thread, name), 0) + 1
             begun = begun or "/run/cni-ptp" in arguments or "/run/netns/c1" in arguments
             if begun and name in ERRNOS and "resumed>" not in line and "python3" not in arguments:
-                points.append(Point(name, counts[name]))
-        return points
+                place = (name, counts[thread, name])
+                points.setdefault(place, Point(*place))
+        return list(points.values())
 
 
 def judged(call: Call, done: subprocess.CompletedProcess[bytes], before: dict[str, Any]) -> str:
     """What is wrong after an ADD with a fault; "" if it failed and left nothing, or succeeded and works."""
     if done.returncode == 0:
         result = json.loads(done.stdout)
-        checking = Call(call.host, {**call.configuration, "prevResult": result})
+        checking = Call(call.host, {**call.configuration, "prevResult": result}, call.path)
         checked = checking.run("CHECK")
         if checked.returncode:
             return f"ADD succeeded, CHECK does not: {checked.stdout.decode()}"
+        for ip in result["ips"]:
+            if not is_reachable(ip["address"].split("/")[0]):
+                return f"ADD succeeded, {ip['address']} can not be reached"
         call.run("DEL")
         if call.host.snapshot() != before:
             return "ADD succeeded, DEL left something"
@@ -111,6 +125,14 @@ def judged(call: Call, done: subprocess.CompletedProcess[bytes], before: dict[st
     if call.host.snapshot() != before:
         return f"left after {done.stdout.decode()[:300]}: {difference(before, call.host.snapshot())}"
     return ""
+
+
+def is_reachable(address: str) -> bool:
+    """Whether packets get to the address and back: a closed port says so."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with contextlib.closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
+        probe.settimeout(2)
+        return probe.connect_ex((address, 9)) == ECONNREFUSED
 
 
 def answer_of(done: subprocess.CompletedProcess[bytes]) -> str:
