@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from time import sleep
 
 from .. import signals, steps, sysctl
 from ..args import Args
@@ -12,7 +13,7 @@ from ..errors import INVALID_NETWORK_CONFIG, KERNEL_REFUSED, CniError, to_cni
 from ..ipam.choose import choose
 from ..ipam.validate import validate
 from ..lock import Held
-from ..netlink.rt_link import Link, del_link, get_link, get_link_by_index, new_veth
+from ..netlink.rt_link import IF_OPER_UP, Link, del_link, get_link, get_link_by_index, new_veth
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..netns import Netns, open_netns
 from ..plan import Plan, container_requests, ends, host_requests, plan
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ..ipam.choose import Ipam
 
 
+_READY_TRIES, _READY_PAUSE_S = 200, 0.0005
 _IPV6_MIN_MTU = 1280  # include/linux/ipv6.h
 
 
@@ -83,7 +85,9 @@ def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns
         steps.done("container end")
         _finish_host_end(host, host_link, attachment, planned)
         _forward(planned)
-        container_link = Link(container.do(get_link_by_index(ifindex))[0].one())
+        container_link = _ready(container, ifindex)
+        if any(len(ip.address) == 16 for ip in planned.ips):
+            _introduce(host, host_link, container, container_link, planned)
     result.interfaces = [
         Interface(host_link.name, mac_text(host_link.mac), host_link.mtu),
         Interface(attachment.ifname, mac_text(container_link.mac), container_link.mtu, netns.path),
@@ -213,6 +217,36 @@ def _finish_host_end(host: Socket, link: Link, attachment: Attachment, planned: 
         from ..host_route import claim
 
         claim(host, answer.error, planned.host_routes[i - first_route], link)
+
+
+def _ready(container: Socket, ifindex: int) -> Link:
+    """The container's end, able to send.
+
+    The first end of a pair that is set up gets its queue only when the kernel has noticed that the second is up, too
+    (net/core/link_watch.c); what it sends before is lost, and TCP waits a second to try again.  Since Linux 6.8 the
+    asking itself makes the kernel notice; before, it takes a moment.
+    """
+    for _ in range(_READY_TRIES):
+        link = Link(container.do(get_link_by_index(ifindex))[0].one())
+        if link.operstate == IF_OPER_UP:
+            break
+        sleep(_READY_PAUSE_S)
+    return link
+
+
+def _introduce(host: Socket, host_link: Link, container: Socket, container_link: Link, planned: Plan) -> None:
+    """Both ends know each other's MAC for IPv6.
+
+    The kernel joins the multicast group of a new address some time after it was added (net/ipv6/addrconf.c
+    addrconf_dad_work); a neighbour solicitation before that is lost, and is not repeated for a second.
+    """
+    from ..netlink.rt_neigh import new_stale
+
+    gateways = [g for g in planned.gateways if len(g) == 16]
+    addresses = [ip.address for ip in planned.ips if len(ip.address) == 16]
+    # A table that is full refuses; then the kernel asks for the MAC as it always does.
+    container.ask(*[new_stale(g, host_link.mac, container_link.ifindex) for g in gateways])
+    host.ask(*[new_stale(a, container_link.mac, host_link.ifindex) for a in addresses])
 
 
 def _forward(planned: Plan) -> None:

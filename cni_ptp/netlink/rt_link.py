@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
 IFF_UP, IFF_LOWER_UP = 1, 1 << 16
+IF_OPER_UP = 6
 RTEXT_FILTER_SKIP_STATS = 1 << 3
 IFINFOMSG = Struct("=BxHiII")  # ifi_family, ifi_type, ifi_index, ifi_flags, ifi_change
 
@@ -75,13 +76,27 @@ class Link:
     peer: ifindex that the link refers to (a veth's other end), in another namespace if netnsid is not None.
     """
 
-    __slots__ = ("ifindex", "name", "kind", "mac", "mtu", "up", "carrier", "alias", "peer", "netnsid", "master")
+    __slots__ = (
+        "ifindex",
+        "name",
+        "kind",
+        "mac",
+        "mtu",
+        "up",
+        "carrier",
+        "operstate",
+        "alias",
+        "peer",
+        "netnsid",
+        "master",
+    )
 
     def __init__(self, reply: Any) -> None:
         header, attrs = reply
         self.ifindex: int = header[2]
         self.up = bool(header[3] & IFF_UP)
         self.carrier = bool(header[3] & IFF_LOWER_UP)
+        self.operstate: int = attrs.get(IFLA_OPERSTATE, 0)
         self.name: str = attrs.get(IFLA_IFNAME, "")
         self.kind: str = attrs.get(IFLA_LINKINFO, {}).get(IFLA_INFO_KIND, "")
         self.mac: bytes = attrs.get(IFLA_ADDRESS, b"")

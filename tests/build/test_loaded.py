@@ -34,7 +34,7 @@ ALLOWED = {
 }
 # The ways of a call, so that the sets below can be read; names without "cni_ptp.".
 EDGE = set("__main__ main skel args conf errors jsonio signals steps versions result ip attachment".split())
-IPAM = {"ipam", *[f"ipam.{name}" for name in "choose host_local boot index leases ranges settings".split()]}
+IPAM = {"ipam", *["ipam." + n for n in "choose host_local boot directories index lease leases ranges settings".split()]}
 NETLINK = {"nlmsg", "netlink", "netlink.exchange", "netlink.sock", "netlink.rt_link"}
 ROUTED = {"plan", "netns", "sysctl", "netlink.rt_addr", "netlink.rt_route"}
 ADD = EDGE | IPAM | NETLINK | ROUTED | {"commands", "commands.add", "ipam.validate", "lock", "steps", "undo"}
