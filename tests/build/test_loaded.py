@@ -38,7 +38,7 @@ IPAM = {"ipam", *["ipam." + n for n in "choose host_local boot directories index
 NETLINK = {"nlmsg", "netlink", "netlink.exchange", "netlink.sock", "netlink.rt_link"}
 ROUTED = {"plan", "netns", "sysctl", "netlink.rt_addr", "netlink.rt_route"}
 ADD = EDGE | IPAM | NETLINK | ROUTED | {"commands", "commands.add", "ipam.validate", "lock", "steps", "undo"}
-CHECK = EDGE | IPAM | NETLINK | ROUTED | {"commands", "commands.check", "steps"}
+CHECK = EDGE | IPAM | NETLINK | ROUTED | {"commands", "commands.check", "ipam.validate", "steps"}
 
 # Puts itself before the launch line, and at the end writes what came since; _exit is the last thing that a call does.
 _WATCHING = """#!{python} -IS
