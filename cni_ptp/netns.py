@@ -29,6 +29,10 @@ class NotThere(CniError):
     """The path leads to no network namespace: nothing there, or something else."""
 
 
+class OwnNetns(CniError):
+    """The namespace is the plugin's own."""
+
+
 class Netns:
     """A container's network namespace and the way back to ours, as descriptors; close it."""
 
@@ -69,14 +73,14 @@ class Netns:
 def open_netns(path: str, own_allowed: bool) -> Netns:
     """The network namespace at `path`, verified on the descriptor; the path is never looked at again.
 
-    NotThere (code 8) if there is none, CniError 8 if it is the plugin's own and that is not allowed.
+    NotThere (code 8) if there is none, OwnNetns (code 8) if it is the plugin's own and that is not allowed.
     """
     fd = _open_namespace(path)
     try:
         own = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
         if not own_allowed and is_same_file(os.fstat(fd), os.fstat(own)):
             os.close(own)
-            raise CniError(
+            raise OwnNetns(
                 INVALID_NETNS,
                 "plugin's netns and netns from CNI_NETNS should not be the same",
                 f'CNI_NETNS is "{path}"',

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _noted: list[int] = []
+_ignored: list[bool] = []
 
 
 def note() -> None:
@@ -28,12 +29,16 @@ def _handle(number: int, frame: Any) -> None:
     _noted.append(number)
 
 
-def forget() -> None:
-    """We are stopping: what is done to leave nothing behind must not be stopped as well, but by another signal."""
+def undoing() -> None:
+    """From now on `check` lets everything pass: what is done to leave nothing behind is not to be stopped as well.
+
+    It is bounded by itself; who can not wait has SIGKILL, and DEL.
+    """
     _noted.clear()
+    _ignored.append(True)
 
 
 def check() -> None:
     """CniError 11 if a signal asked us to stop."""
-    if _noted:
+    if _noted and not _ignored:
         raise CniError(TRY_AGAIN_LATER, "stopped by a signal", f"signal {_noted[0]}")

@@ -55,7 +55,7 @@ def add(args: Args, conf: Conf, reply: Callable[[dict[str, Any]], None]) -> None
         except Exception as e:  # noqa: BLE001  whatever failed, the host must be as before; the caller reports it
             failure = to_cni(e)
             steps.note("failed step")
-            signals.forget()
+            signals.undoing()
             for words in undo.run():
                 failure.add(words)
             steps.note("undo")

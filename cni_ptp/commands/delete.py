@@ -19,7 +19,7 @@ from ..ipam.choose import choose
 from ..lock import Held
 from ..netlink.rt_link import Link, del_link, get_link, get_link_by_index
 from ..netlink.sock import NETLINK_ROUTE, Socket
-from ..netns import Netns, NotThere, open_netns
+from ..netns import Netns, NotThere, OwnNetns, open_netns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,13 +82,18 @@ def _start(step: Callable[[], object]) -> Callable[[], object]:
     return wait
 
 
-def _open(args: Args) -> Netns | None:
-    """The namespace, None if it is gone.  CniError 8 if it is the plugin's own: before anything is touched."""
+def _open(args: Args, failures: list[CniError]) -> Netns | None:
+    """The namespace; None if it is gone, or can not be had.  OwnNetns: before anything is touched."""
     if not args.netns:
         return None
     try:
         return open_netns(args.netns, args.netns_override)
     except NotThere:
+        return None
+    except OwnNetns:
+        raise
+    except (CniError, OSError) as e:
+        failures.append(to_cni(e))
         return None
 
 
@@ -120,7 +125,7 @@ def _find_link(host: Socket, attachment: Attachment, args: Args, failures: list[
 
     CniError 8 if the namespace is the plugin's own: before anything is touched.
     """
-    netns = _open(args)
+    netns = _open(args, failures)
     try:
         link = _find(host, attachment.host_veth())
         if link is None and netns is not None:

@@ -49,7 +49,7 @@ class Delegate:
                 raise CniError(DELEGATE_FAILED, f"read the result of IPAM plugin {self.kind}", str(e)) from None
         except CniError as e:
             # SPEC "Plugin delegation": a failed ADD is followed by a DEL, for something may be allocated.
-            signals.forget()
+            signals.undoing()
             try:
                 self._call("DEL")
             except CniError as second:

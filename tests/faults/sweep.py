@@ -74,7 +74,9 @@ class Call:
         argv = [str(self.host.plugin_file)]
         if inject or trace:
             output = trace or "/dev/null"
-            argv = ["strace", "-f", "-qq", "-o", output, *([f"--inject={inject}"] if inject else []), *argv]
+            # A delegate has counts of its own, and faults of its own are its own business.
+            follow = [] if inject and self.path else ["-f"]
+            argv = ["strace", *follow, "-qq", "-o", output, *([f"--inject={inject}"] if inject else []), *argv]
         stdin = json.dumps(self.configuration).encode()
         return subprocess.run(argv, input=stdin, env=environ, capture_output=True, timeout=120)
 

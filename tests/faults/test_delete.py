@@ -118,6 +118,16 @@ def test_every_step_is_tried_and_every_failure_told(host: Host) -> None:
     assert "10.1.2.2" not in host.run("nft", "list", "ruleset").stdout
 
 
+def test_a_namespace_that_can_not_be_opened_does_not_keep_del_from_the_rest(host: Host) -> None:
+    host.container()
+    host.plugin("ADD", CONF).ok()
+    Path("/run/loop").symlink_to("/run/loop")
+    error = host.plugin("DEL", CONF, netns="/run/loop").error(8)
+    assert "ELOOP" in error["details"]
+    assert not [link for link in host.ip("link") if link["ifname"].startswith("veth")]
+    assert not list(LEASES.glob("10.*"))
+
+
 def test_the_lease_goes_last(host: Host) -> None:
     """Between the end of the link and that of the lease nobody may get the address."""
     host.container()
