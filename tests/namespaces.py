@@ -231,8 +231,11 @@ class Host(Place):
             (a["ifname"], i["local"], i["prefixlen"]) for a in self.ip("addr") for i in settled(a["addr_info"])
         ]
         routes = [
+            # Flags such as linkdown follow the carrier, some time after a link is up.
             sorted(
-                str(r) for r in self.ip(f, "route", "show", "table", "all") if not r["dst"].startswith(("fe80", "ff00"))
+                str({**r, "flags": []})
+                for r in self.ip(f, "route", "show", "table", "all")
+                if not r["dst"].startswith(("fe80", "ff00"))
             )
             for f in ("-4", "-6")
         ]
