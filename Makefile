@@ -68,7 +68,7 @@ hosts: build ## run it under CPython 3.9 to 3.13 where found, and in a Debian 13
 	@tools/prepare.sh test
 	@tests/hosts/run.sh
 
-faults: build ## the whole sweep: a fault at every system call of ADD and DEL, every backend (5 minutes)
+faults: build ## the whole sweep: a fault at every system call of ADD and DEL, every backend (6 minutes)
 	@tools/prepare.sh test
 	CNI_PTP_FAULTS=all $(UNSHARE) .venv/bin/python -m pytest -n auto tests/faults
 
