@@ -135,10 +135,10 @@ def test_a_signal_ends_the_wait_of_an_add_but_not_of_what_takes_it_back(
     ours("host-local", "ADD", conf)
     holder = os.open(tmp_path / "net1" / "lock", os.O_RDONLY)
     flock(holder, LOCK_EX)
-    monkeypatch.setattr(module.Leases.__init__, "__defaults__", (0.05,))
     monkeypatch.setattr(signals, "_noted", [15])
     try:
         assert refused("host-local", "ADD", conf, "c2").msg == "stopped by a signal"
+        monkeypatch.setattr(module.Leases.__init__, "__defaults__", (0.05,))
         assert refused("host-local", "DEL", conf).msg.startswith("wait for the lock")
     finally:
         os.close(holder)
