@@ -93,7 +93,8 @@ class Call:
         for line in lines:
             match = _LINE.match(line)
             thread = line.split()[0]
-            if match is None or (thread != main and thread in children):
+            # A delegate of Go has threads of its own, so there only our first one is sure to be ours.
+            if match is None or (thread != main and (self.path or thread in children)):
                 continue
             name, arguments = match.groups()
             counts[thread, name] = counts.get((thread, name), 0) + 1
