@@ -37,6 +37,7 @@ class Stdio:
         monkeypatch.setattr(skel, "_read_stdin", lambda: self.stdin)
         monkeypatch.setattr(skel, "write_all", lambda fd, raw: self.stdout.append((fd, raw)[1]))
         monkeypatch.setattr(signals, "note", lambda: None)
+        monkeypatch.setattr(signals, "_ignored", [])  # of a process: an undo must not outlive the call
 
     def call(self, environ: dict[str, str], stdin: bytes) -> tuple[int, Any]:
         """(exit status, the one document)."""

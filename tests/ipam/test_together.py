@@ -136,6 +136,7 @@ def test_a_signal_ends_the_wait_of_an_add_but_not_of_what_takes_it_back(
     holder = os.open(tmp_path / "net1" / "lock", os.O_RDONLY)
     flock(holder, LOCK_EX)
     monkeypatch.setattr(signals, "_noted", [15])
+    monkeypatch.setattr(signals, "_ignored", [])
     try:
         assert refused("host-local", "ADD", conf, "c2").msg == "stopped by a signal"
         monkeypatch.setattr(module.Leases.__init__, "__defaults__", (0.05,))
