@@ -231,11 +231,12 @@ class Host(Place):
             (a["ifname"], i["local"], i["prefixlen"]) for a in self.ip("addr") for i in settled(a["addr_info"])
         ]
         routes = [
-            # Flags such as linkdown follow the carrier, some time after a link is up.
+            # Flags such as linkdown follow the carrier, some time after a link is up; of IPv6, the local routes follow
+            # the addresses (net/ipv6/addrconf.c addrconf_dad_work), which are compared themselves.
             sorted(
                 str({**r, "flags": []})
                 for r in self.ip(f, "route", "show", "table", "all")
-                if not r["dst"].startswith(("fe80", "ff00"))
+                if not r["dst"].startswith(("fe80", "ff00")) and not (f == "-6" and r.get("type") == "local")
             )
             for f in ("-4", "-6")
         ]
