@@ -12,6 +12,7 @@ import ctypes
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -221,8 +222,17 @@ class Host(Place):
         )
         return Reply(done)
 
+    def wait_for_local_routes(self) -> None:
+        """Each IPv6 address has its local route, which the kernel may make some time after it; at most a second."""
+        for _ in range(50):
+            wanted = {i["local"] for a in self.ip("-6", "addr", "show", "up") for i in settled(a["addr_info"])}
+            if wanted <= {r["dst"] for r in self.ip("-6", "route", "show", "table", "local")}:
+                return
+            time.sleep(0.02)
+
     def snapshot(self) -> dict[str, Any]:
         """Whatever the plugin may leave, comparable; what the host as a whole keeps (forwarding) is not in it."""
+        self.wait_for_local_routes()
         links = [
             (link["ifname"], link.get("address"), link.get("ifalias"), link.get("master"), "UP" in link["flags"])
             for link in self.ip("-d", "link")
@@ -231,12 +241,11 @@ class Host(Place):
             (a["ifname"], i["local"], i["prefixlen"]) for a in self.ip("addr") for i in settled(a["addr_info"])
         ]
         routes = [
-            # Flags such as linkdown follow the carrier, some time after a link is up; of IPv6, the local routes follow
-            # the addresses (net/ipv6/addrconf.c addrconf_dad_work), which are compared themselves.
+            # Flags such as linkdown follow the carrier, some time after a link is up.
             sorted(
                 str({**r, "flags": []})
                 for r in self.ip(f, "route", "show", "table", "all")
-                if not r["dst"].startswith(("fe80", "ff00")) and not (f == "-6" and r.get("type") == "local")
+                if not r["dst"].startswith(("fe80", "ff00"))
             )
             for f in ("-4", "-6")
         ]
