@@ -14,6 +14,7 @@ from ..ipam.choose import choose
 from ..ipam.validate import validate
 from ..lock import Held
 from ..netlink.rt_link import IF_OPER_UP, Link, del_link, get_link, get_link_by_index, new_veth
+from ..netlink.rt_route import RT_TABLE_LOCAL, get_route, read_route
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..netns import Netns, open_netns
 from ..plan import Plan, container_requests, ends, host_requests, plan
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..ipam.choose import Ipam
+    from ..netlink.exchange import Answer
 
 
-_READY_TRIES, _READY_PAUSE_S = 200, 0.0005
+_READY_TRIES, _SETTLED_TRIES, _PAUSE_S = 200, 2000, 0.0005
 _IPV6_MIN_MTU = 1280  # include/linux/ipv6.h
 
 
@@ -86,8 +88,8 @@ def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns
         _finish_host_end(host, host_link, attachment, planned)
         _forward(planned)
         container_link = _ready(container, ifindex)
-        if any(len(ip.address) == 16 for ip in planned.ips):
-            _introduce(host, host_link, container, container_link, planned)
+        _settle(container, [ip.address for ip in planned.ips if len(ip.address) == 16])
+        _settle(host, [gateway for gateway in planned.gateways if len(gateway) == 16])
     result.interfaces = [
         Interface(host_link.name, mac_text(host_link.mac), host_link.mtu),
         Interface(attachment.ifname, mac_text(container_link.mac), container_link.mtu, netns.path),
@@ -230,23 +232,25 @@ def _ready(container: Socket, ifindex: int) -> Link:
         link = Link(container.do(get_link_by_index(ifindex))[0].one())
         if link.operstate == IF_OPER_UP:
             break
-        sleep(_READY_PAUSE_S)
+        sleep(_PAUSE_S)
     return link
 
 
-def _introduce(host: Socket, host_link: Link, container: Socket, container_link: Link, planned: Plan) -> None:
-    """Both ends know each other's MAC for IPv6.
+def _settle(sock: Socket, addresses: list[bytes]) -> None:
+    """The kernel takes in what comes for these IPv6 addresses of its own; waited for, a second at most.
 
-    The kernel joins the multicast group of a new address some time after it was added (net/ipv6/addrconf.c
-    addrconf_dad_work); a neighbour solicitation before that is lost, and is not repeated for a second.
+    The local route of a new address, and its multicast group, which a neighbour solicitation is sent to, are made in
+    the background (net/ipv6/addrconf.c addrconf_dad_work, the route last).  A packet that comes before is lost, and TCP
+    waits a second to try again.
     """
-    from ..netlink.rt_neigh import new_stale
+    for _ in range(_SETTLED_TRIES):
+        if all(_is_local(answer) for answer in sock.ask(*[get_route(a) for a in addresses])):
+            break
+        sleep(_PAUSE_S)
 
-    gateways = [g for g in planned.gateways if len(g) == 16]
-    addresses = [ip.address for ip in planned.ips if len(ip.address) == 16]
-    # A table that is full refuses; then the kernel asks for the MAC as it always does.
-    container.ask(*[new_stale(g, host_link.mac, container_link.ifindex) for g in gateways])
-    host.ask(*[new_stale(a, container_link.mac, host_link.ifindex) for a in addresses])
+
+def _is_local(answer: Answer) -> bool:
+    return answer.error is None and read_route(answer.one()).table == RT_TABLE_LOCAL
 
 
 def _forward(planned: Plan) -> None:

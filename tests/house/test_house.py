@@ -19,7 +19,7 @@ MODULES = sorted(p for p in PACKAGE.rglob("*.py") if "console" not in p.parts)
 FLOOR = {"errors", "undo", "jsonio", "ip", "__init__"}
 CORE = FLOOR | {
     "nlmsg", "attachment", "args", "conf", "result", "versions", "plan", "nft_ruleset", "netlink/exchange",
-    "netlink/rt_link", "netlink/rt_addr", "netlink/rt_route", "netlink/rt_neigh",
+    "netlink/rt_link", "netlink/rt_addr", "netlink/rt_route",
     "netlink/nft", "netlink/nft_expr", "netlink/__init__",
     "ipam/lease", "ipam/ranges", "ipam/validate", "ipam/__init__", "commands/__init__",
 }  # fmt: skip
@@ -114,7 +114,7 @@ def test_each_module_says_what_it_holds(path: Path) -> None:
 
 HEADERS = [
     "linux/netlink.h", "linux/rtnetlink.h", "linux/if.h",
-    "linux/if_link.h", "linux/neighbour.h", "linux/if_addr.h", "linux/veth.h", "linux/nsfs.h",
+    "linux/if_link.h", "linux/if_addr.h", "linux/veth.h", "linux/nsfs.h",
     "linux/sched.h", "linux/netfilter/nfnetlink.h", "linux/netfilter/nf_tables.h", "linux/netfilter/nf_tables_compat.h",
     "linux/netfilter.h", "linux/netfilter_ipv4.h", "linux/capability.h",
 ]  # fmt: skip
@@ -123,10 +123,9 @@ OURS = re.compile(
     r"^(_.*|NLMSG_MIN|TYPE_.*|NFTNL_.*|MOST_.*|INET|LAYOUTS|SPLIT|.*_S|RTEXT_.*|NLA_HDRLEN|INVALID_NETNS)$"
 )
 MODULES_OF_CONSTANTS = ["nlmsg", "netns", "netlink.sock", "netlink.rt_link", "netlink.rt_addr", "netlink.rt_route",
-                        "netlink.rt_neigh",
                         "netlink.nft", "netlink.nft_expr"]  # fmt: skip
 STRUCTS = {"NLMSGHDR": "nlmsghdr", "NLATTR": "nlattr", "IFINFOMSG": "ifinfomsg", "IFADDRMSG": "ifaddrmsg",
-           "RTMSG": "rtmsg", "NDMSG": "ndmsg", "NFGENMSG": "nfgenmsg"}  # fmt: skip
+           "RTMSG": "rtmsg", "NFGENMSG": "nfgenmsg"}  # fmt: skip
 # Attributes that the kernel numbers in a way a header does not say by that name.
 ELSEWHERE = {"NFTA_LIST_ELEM"}
 

@@ -9,7 +9,7 @@ import pytest
 
 from cni_ptp.errors import DecodeError
 from cni_ptp.ip import parse_ip, text_of
-from cni_ptp.netlink import rt_addr, rt_link, rt_neigh, rt_route
+from cni_ptp.netlink import rt_addr, rt_link, rt_route
 from cni_ptp.nlmsg import NLMSG_ERROR, Request, Table, attributes, read_ack, split
 from tests.golden import HERE, datagram, datagrams
 
@@ -18,10 +18,9 @@ MAC1, MAC2 = bytes.fromhex("0a580a010201"), bytes.fromhex("0a580a010202")
 NESTED: dict[str, dict[int, tuple[int, Any]]] = {
     "link": {18: (0, {2: (0, {1: (16, {})})})},
     "addr": {},
-    "neigh": {},
     "route": {8: (0, {})},
 }
-HEADERS = {"link": 16, "addr": 8, "route": 12, "neigh": 12}
+HEADERS = {"link": 16, "addr": 8, "route": 12}
 
 
 def naive(payload: bytes, nested: dict[int, tuple[int, Any]]) -> set[object]:
@@ -68,7 +67,6 @@ def requests() -> list[tuple[str, str, Request]]:
         ("gateway_route", "route", rt_route.new_route(to_gateway, 2, "eth0", exclusive=True)),
         ("metrics_route", "route", rt_route.new_route(metrics, 2, "eth0", exclusive=True)),
         ("table_route6", "route", rt_route.new_route(table, 2, "eth0", exclusive=True)),
-        ("new_neigh", "neigh", rt_neigh.new_stale(parse_ip("fd00::1"), MAC1, 3)),
         ("onlink_route", "route", rt_route.new_route(onlink, 2, "eth0", exclusive=True)),
     ]
 
