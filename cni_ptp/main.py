@@ -23,6 +23,7 @@ def main(argv: list[str]) -> int:
 
         return serve(role, {_text(name): _text(value) for name, value in posix.environ.items()})
     if len(argv) > 1:
+        gc.enable()
         from .console.cli import run
 
         return run(argv[1:])

@@ -140,10 +140,16 @@ def _place(expected: bytes, offset: int) -> str:
     if offset >= pack.HEAD_SIZE + len(blob):
         return f"byte {offset}, in the archive"
     stream = io.BytesIO(blob)
-    _, index = marshal.load(stream)  # noqa: S302  it was made by this process
-    for name, (_, start, size) in index.items():
-        if start <= offset - pack.HEAD_SIZE - stream.tell() < start + size:
-            return f"byte {offset}, in the bytecode of {name}"
+    _, _, groups = marshal.load(stream)  # noqa: S302  it was made by this process
+    at = offset - pack.HEAD_SIZE - stream.tell()
+    sources = pack.sources_of(expected)
+    for start, size, _, names, packages in groups:
+        if start <= at < start + size:
+            paths = [name.replace(".", "/") + ("/__init__.py" if name in packages else ".py") for name in names]
+            # Of fewer modules a group is as long as these are in the whole of it.
+            for number, name in enumerate(names, 1):
+                if at - start < len(pack.marshalled([(path, sources[path]) for path in paths[:number]])):
+                    return f"byte {offset}, in the bytecode of {name}"
     return f"byte {offset}, in the index of the bytecode"
 
 

@@ -1,8 +1,8 @@
 """The built file as bytes: text that starts Python, bytecode of one Python version, a zip archive of the sources.
 
     0                  HEAD, 1,024 bytes of text: the shebang line and what it has Python do
-    1,024              marshalled (code of launch.py, {module: (is a package, offset, size)}), for one Python version
-    after that         each module's marshalled code; offsets count from here
+    1,024              marshalled (code of launch.py, modules, groups), as launch.py reads them, for one Python version
+    after that         each group's marshalled code objects; offsets count from here
     after that         a zip archive, stored, from which any other Python imports the same sources
 
 Same sources, same interpreter path and same Python version make the same bytes, in a process with PYTHONHASHSEED=0
@@ -31,6 +31,19 @@ OPTIONS = ["-s", "-S", "-B", "-X", "pycache_prefix=/nonexistent", "-X", "no_debu
 # Linux before 5.1 cuts a shebang line there without a word; newer kernels at 255.  fs/binfmt_script.c BINPRM_BUF_SIZE
 MOST_SHEBANG = 127
 
+# Modules that are needed together are loaded together: each group is what these import and no earlier group holds;
+# imports within functions do not count.  Every other module is a group of its own.
+_GROUPS = (
+    ("__main__", "skel"),  # of everything
+    ("commands", "netns", "lock", "steps", "netlink.rt_link", "netlink.sock", "ipam.choose"),  # of ADD, CHECK and DEL
+    ("ipam.host_local",),
+    ("plan", "sysctl", "ipam.validate"),  # of ADD and CHECK
+    ("commands.add",),
+    ("deletion", "commands.delete"),
+    ("masquerade",),
+    ("nft_masquerade",),
+)
+
 # A file that replaces another may be read by a process that the other's shebang line has just started: the line says
 # nothing of what follows but the size of the head, which never changes.
 _SHEBANG = '#!{interpreter} -IScimport sys;f=open(sys.argv[1],"rb",0);exec(f.read(1024))\n'
@@ -40,9 +53,9 @@ _HEAD = """\
 import marshal, _frozen_importlib_external
 del sys.argv[0]
 if _frozen_importlib_external.MAGIC_NUMBER == {magic!r}:
-    launch, modules = marshal.loads(f.read({size}))
+    launch, *index = marshal.loads(f.read({size}))
     exec(launch)  # cni_ptp/launch.py
-    install(modules, f.fileno(), f.tell())
+    install(*index, f.fileno(), f.tell())
 else:
     f.close()
     sys.path.insert(0, sys.argv[0])
@@ -86,19 +99,64 @@ def _head(interpreter: str, version: str, size: int) -> bytes:
 
 def bytecode(sources: dict[str, bytes]) -> tuple[bytes, bytes]:
     """(marshalled launcher and index, code of all modules) for the Python that runs this."""
-    index: dict[str, tuple[bool, int, int]] = {}
+    paths = {module_name(path): path for path in sources if path.endswith(".py")}
+    groups = []
     code = b""
-    for path, content in sorted(sources.items()):
-        if path.endswith(".py"):
-            one = marshalled(content, path)
-            index[module_name(path)] = (path.endswith("/__init__.py"), len(code), len(one))
-            code += one
-    return marshal.dumps((compiled(sources[LAUNCH], LAUNCH), index)), code
+    for needs, names in _groups({name: _imports(sources[path], path) for name, path in paths.items()}):
+        one = marshalled([(paths[name], sources[paths[name]]) for name in names])
+        packages = tuple([name for name in names if paths[name].endswith("/__init__.py")])
+        groups.append((len(code), len(one), needs, names, packages))
+        code += one
+    modules = {name: number for number, group in enumerate(groups) for name in group[3]}
+    return marshal.dumps((compiled(sources[LAUNCH], LAUNCH), modules, groups)), code
 
 
-def marshalled(content: bytes, path: str) -> bytes:
-    """The code of one source, as it lies in the built file."""
-    return marshal.dumps(compiled(content, path))
+def _groups(imports: dict[str, list[str]]) -> list[tuple[tuple[int, ...], tuple[str, ...]]]:
+    """(the groups it needs; its modules, in an order in which each finds what it needs) of each group.
+
+    imports: of every module, what it imports when it is loaded.
+    """
+    groups: list[tuple[tuple[int, ...], tuple[str, ...]]] = []
+    number_of: dict[str, int] = {}
+
+    def load(name: str, names: list[str], needs: set[int]) -> None:
+        if name in number_of:
+            needs.add(number_of[name])
+        elif name in imports and name not in names:
+            for other in [*_parents(name), *imports[name]]:
+                load(other, names, needs)
+            names.append(name)
+
+    for roots in _GROUPS:
+        names: list[str] = []
+        needs: set[int] = set()
+        for root in roots:
+            load(f"{PACKAGE}.{root}", names, needs)
+        number_of.update(dict.fromkeys(names, len(groups)))
+        groups.append((tuple(sorted(needs)), tuple(names)))
+    return groups + [((), (name,)) for name in sorted(imports.keys() - number_of.keys())]
+
+
+def _parents(name: str) -> list[str]:
+    """The packages that a module lies in, which are imported before it."""
+    parent = name.rpartition(".")[0]
+    return [*_parents(parent), parent] if parent else []
+
+
+def _imports(content: bytes, path: str) -> list[str]:
+    """What a module may import of ours when it is loaded; a name that is no module may be among it."""
+    found = []
+    package = module_name(path) if path.endswith("/__init__.py") else module_name(path).rpartition(".")[0]
+    for node in _Leaner().visit(ast.parse(content, path)).body:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package.rsplit(".", node.level - 1)[0] + (f".{node.module}" if node.module else "")
+            found += [base, *[f"{base}.{alias.name}" for alias in node.names]]
+    return found
+
+
+def marshalled(sources: list[tuple[str, bytes]]) -> bytes:
+    """The code of (path, content) each as it lies in the built file: in one piece, so that a name is in it once."""
+    return marshal.dumps(tuple([compiled(content, path) for path, content in sources]))
 
 
 def compiled(content: bytes, path: str) -> CodeType:
