@@ -29,8 +29,8 @@ def parse(text: str) -> tuple[int, int, int]:
 
 
 def at_least(version: str, least: str) -> bool:
-    """Whether `version`, one of ours, is `least` or later."""
-    return parse(version) >= parse(least)
+    """Whether `version` is `least` or later, both of them ours."""
+    return SUPPORTED.index(version) >= SUPPORTED.index(least)
 
 
 def gate(command: str, version: str) -> None:

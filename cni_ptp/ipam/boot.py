@@ -1,6 +1,6 @@
 """What a reboot did to leases: no network namespace outlives one, so a lease from before it is void.
 
-Source: proc_pid_stat(5) btime, proc(5) boot_id.
+Only when the leases are read anew is this asked, once a boot as a rule.  Source: proc_pid_stat(5) btime.
 """
 
 from __future__ import annotations
@@ -12,24 +12,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..netlink.sock import Socket
 
-_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 # A device node that the kernel makes early at boot and nobody touches later.
 _MADE_AT_BOOT = "/dev/full"
 _SECOND = 1_000_000_000
 _MARGIN = 60 * _SECOND
-
-
-def boot_id() -> str:
-    """This boot's identity, 36 characters; "unknown" where there is none."""
-    try:
-        fd = os.open(_BOOT_ID, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return "unknown"
-    try:
-        text = os.read(fd, 64).decode("ascii", "replace").strip()
-    finally:
-        os.close(fd)
-    return text if text and "/" not in text and "\0" not in text else "unknown"
 
 
 def began_ns() -> int:

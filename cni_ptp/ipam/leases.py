@@ -14,19 +14,20 @@ from __future__ import annotations
 import errno
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 from fcntl import LOCK_EX, LOCK_NB, flock
-from stat import S_ISREG
 from time import monotonic, sleep
 
 from .. import signals
 from ..errors import STATE_FAILED, TRY_AGAIN_LATER, CniError, errno_name
 from ..ip import parse_ip
-from . import boot, directories
+from . import directories
 from .index import Index
 from .lease import Lease
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from . import boot
 
 LAST_RESERVED = "last_reserved_ip"
 _LOCK = "lock"
@@ -117,7 +118,7 @@ class Leases:
 
     def _open_index(self) -> None:
         data_dir, _, network = self.path.rpartition("/")
-        self.index = Index(directories.open_index(data_dir, network, boot.boot_id()), self.fd)
+        self.index = Index(directories.open_index(data_dir, network), self.fd)
         if not self.index.is_current():
             self.rebuild()
 
@@ -126,6 +127,8 @@ class Leases:
 
         keep: False for a lease that is not wanted any more.
         """
+        from . import boot
+
         use, kept = boot.Use(), []
         began = boot.began_ns()
         try:
@@ -174,7 +177,7 @@ class Leases:
             raise
         try:
             status = os.fstat(fd)
-            content = os.read(fd, _MOST_CONTENT) if S_ISREG(status.st_mode) else None
+            content = os.read(fd, _MOST_CONTENT) if directories.is_regular(status) else None
             return Lease(name, content, status.st_mtime_ns)
         finally:
             os.close(fd)

@@ -5,10 +5,8 @@ Source: include/uapi/linux/{rtnetlink,if_addr}.h; net/ipv4/devinet.c; net/ipv6/a
 
 from __future__ import annotations
 
-from struct import Struct
-
 from ..ip import bits, cidr_text, family_of
-from ..nlmsg import BYTES, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, U32, Attr, Request, Table
+from ..nlmsg import BYTES, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, U32, Attr, Request, Struct, Table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,8 +5,6 @@ Source: include/uapi/linux/{rtnetlink,if,if_link,veth}.h; net/core/rtnetlink.c; 
 
 from __future__ import annotations
 
-from struct import Struct
-
 from ..nlmsg import (
     BYTES,
     NLM_F_ACK,
@@ -19,6 +17,7 @@ from ..nlmsg import (
     U32,
     Attr,
     Request,
+    Struct,
     Table,
 )
 

@@ -5,9 +5,7 @@ Source: include/uapi/linux/net_namespace.h; net/core/net_namespace.c rtnl_net_ge
 
 from __future__ import annotations
 
-from struct import Struct
-
-from ..nlmsg import NLM_F_ACK, S32, U32, Attr, Request, Table
+from ..nlmsg import NLM_F_ACK, S32, U32, Attr, Request, Struct, Table
 
 RTM_GETNSID = 90
 RTGENMSG = Struct("=B")  # rtgen_family

@@ -21,7 +21,6 @@ ALLOWED = {
     "_signal": "SIGTERM is noted",
     "_json": "stdin read, texts quoted",
     "_socket": "netlink, inet_pton",
-    "struct": "netlink; its C module's face, 0.1 ms",
     "_struct": "netlink",
     "_sha512": "names derived from an attachment, up to Python 3.11",
     "_sha2": "the same, from Python 3.12 on",
@@ -29,16 +28,14 @@ ALLOWED = {
     "time": "bounded waiting",
     "select": "bounded waiting",
     "_thread": "DEL: the kernel's wait for the link's end overlaps the rest",
-    "stat": "only regular files are leases; 0.1 ms",
-    "_stat": "the same",
 }
 # The ways of a call, so that the sets below can be read; names without "cni_ptp.".
 EDGE = set("__main__ main skel args conf errors jsonio signals steps versions result ip attachment".split())
-IPAM = {"ipam", *["ipam." + n for n in "choose host_local boot directories index lease leases ranges settings".split()]}
+IPAM = {"ipam", *["ipam." + n for n in "choose host_local directories index lease leases ranges settings".split()]}
 NETLINK = {"nlmsg", "netlink", "netlink.exchange", "netlink.sock", "netlink.rt_link"}
 ROUTED = {"plan", "netns", "sysctl", "netlink.rt_addr", "netlink.rt_route"}
 ADD = EDGE | IPAM | NETLINK | ROUTED | {"commands", "commands.add", "ipam.validate", "lock", "steps", "undo"}
-CHECK = EDGE | IPAM | NETLINK | ROUTED | {"commands", "commands.check", "ipam.validate", "steps"}
+CHECK = EDGE | IPAM | NETLINK | ROUTED | {"commands", "commands.check", "ipam.validate", "lock", "steps"}
 
 # Puts itself before the launch line, and at the end writes what came since; _exit is the last thing that a call does.
 _WATCHING = """#!{python} -IS
