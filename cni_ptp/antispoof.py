@@ -26,7 +26,8 @@ import errno
 from .attachment import Attachment, digest, go_network_hash
 from .errors import KERNEL_REFUSED, CniError, NetlinkError
 from .ip import text_of, version_of
-from .netlink import nft
+from .netlink import nft, nft_rule
+from .netlink.nft import is_there
 from .netlink.nft_expr import (
     NFT_REG_1,
     NFT_REG_2,
@@ -42,13 +43,13 @@ from .netlink.nft_expr import (
     return_,
 )
 from .netlink.sock import NETLINK_NETFILTER, Socket
-from .nft_masquerade import commit, generation, is_there, retry
+from .nft_masquerade import commit, generation, retry
+from .nft_names import GUARD as TABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .nlmsg import Request
 
-TABLE = nft.TableName(nft.NFPROTO_INET, "cni_ptp_antispoof")
 _COMMENT = "drops what containers send from addresses that are not theirs; kept by the CNI plugin ptp"
 _GUARDED, _CHECK, _PREROUTING = "guarded", "check", "prerouting"
 _SOURCE = {4: "source4", 6: "source6"}
@@ -200,12 +201,12 @@ def _skeleton() -> list[Request]:
         nft.new_chain(TABLE, _CHECK),
         nft.new_raw_prerouting_chain(TABLE, _PREROUTING),
         *[nft.new_set(TABLE, name, types, numbers[name], "") for name, types in _TYPES.items()],
-        nft.flush_chain(TABLE, _PREROUTING),
-        nft.flush_chain(TABLE, _CHECK),
-        *[nft.add_rule(TABLE, _CHECK, rule) for rule in _check_rules(numbers)],
+        nft_rule.flush_chain(TABLE, _PREROUTING),
+        nft_rule.flush_chain(TABLE, _CHECK),
+        *[nft_rule.add_rule(TABLE, _CHECK, rule) for rule in _check_rules(numbers)],
     ]
     to_check = [meta_iifname(NFT_REG_1), lookup(NFT_REG_1, _GUARDED, numbers[_GUARDED]), goto(_CHECK)]
-    return [*requests, nft.add_rule(TABLE, _PREROUTING, to_check)]
+    return [*requests, nft_rule.add_rule(TABLE, _PREROUTING, to_check)]
 
 
 def _check_rules(numbers: dict[str, int]) -> list[list[bytes]]:

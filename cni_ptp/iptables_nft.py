@@ -11,23 +11,21 @@ import errno
 from .attachment import Attachment, go_network_hash
 from .errors import NetlinkError
 from .ip import bits, text_of
-from .netlink import nft, nft_expr
-from .netlink.nft import NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6, TableName
-from .netlink.rt_route import get_route, read_route
-from .netlink.sock import NETLINK_ROUTE, Socket
-from .nft_masquerade import commit, generation, is_there, open_socket, retry
+from .netlink import nft, nft_expr, nft_rule
+from .netlink.nft import is_there
+from .nft_masquerade import commit, generation, open_socket, retry
+from .nft_names import GO_CHAIN, GO_TABLE, IPTABLES_NAT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .netlink.sock import Socket
     from .nlmsg import Message
 
 POSTROUTING = "POSTROUTING"
 # The source address in the header: offset and length.
-_NAT = {4: (TableName(NFPROTO_IPV4, "nat"), 12, 4), 6: (TableName(NFPROTO_IPV6, "nat"), 8, 16)}
-_GO_TABLE = TableName(NFPROTO_INET, "cni_plugins_masquerade")
-_GO_CHAIN = "masq_checks"
+_SADDR = {4: (12, 4), 6: (8, 16)}
 
 
 class Jump:
@@ -46,7 +44,7 @@ def remove(sock: Socket, attachment: Attachment, hints: list[bytes]) -> None:
     hints: the attachment's packed addresses as far as they are known.  A jump for another address stays while the host
     routes that to a container: the chain may serve another interface of it.
     """
-    for version in _NAT:
+    for version in IPTABLES_NAT:
         retry("remove the rules that iptables made", _try_remove, sock, version, attachment, hints)
     prefix = attachment.go_nft_hash()
     retry("remove the rules that the Go plugin made", _try_remove_go_rules, sock, prefix, ())
@@ -54,27 +52,27 @@ def remove(sock: Socket, attachment: Attachment, hints: list[bytes]) -> None:
 
 def chain_rules(sock: Socket, version: int, attachment: Attachment) -> list[Message] | None:
     """The rules of the container's chain as they came; None if there is no such chain."""
-    table = _NAT[version][0]
+    table = IPTABLES_NAT[version]
     if not is_there(sock.ask(nft.get_chain(table, attachment.go_chain()))[0]):
         return None
-    return sock.dump(nft.dump_rules(table, attachment.go_chain())).messages
+    return sock.dump(nft_rule.dump_rules(table, attachment.go_chain())).messages
 
 
 def jumps(sock: Socket, version: int, attachment: Attachment) -> list[Jump]:
     """The jumps to the container's chain.  Only rules that name the chain are read."""
-    table, offset, length = _NAT[version]
+    table, (offset, length) = IPTABLES_NAT[version], _SADDR[version]
     chain = attachment.go_chain().encode() + b"\0"
     found = []
-    for message in sock.dump(nft.dump_rules(table, POSTROUTING)).messages:
+    for message in sock.dump(nft_rule.dump_rules(table, POSTROUTING)).messages:
         if chain in message.payload:
-            attrs = nft.RULE.read(message.payload)[1]
-            found.append(Jump(attrs[nft.NFTA_RULE_HANDLE], _source(attrs, offset, length)))
+            attrs = nft_rule.RULE.read(message.payload)[1]
+            found.append(Jump(attrs[nft_rule.NFTA_RULE_HANDLE], _source(attrs, offset, length)))
     return found
 
 
 def _source(attrs: dict[object, object], offset: int, length: int) -> bytes | None:
     """What a rule's match of the source address compares with."""
-    expressions = nft_expr.read(attrs.get(nft.NFTA_RULE_EXPRESSIONS, []))  # type: ignore[arg-type]
+    expressions = nft_expr.read(attrs.get(nft_rule.NFTA_RULE_EXPRESSIONS, []))  # type: ignore[arg-type]
     for (name, load), (compare, data) in zip(expressions, expressions[1:]):
         if name == "payload" and compare == "cmp" and load.get(nft_expr.NFTA_PAYLOAD_OFFSET) == offset:
             value: bytes = data.get(nft_expr.NFTA_CMP_DATA, {}).get(nft_expr.NFTA_DATA_VALUE, b"")
@@ -84,16 +82,16 @@ def _source(attrs: dict[object, object], offset: int, length: int) -> bytes | No
 
 
 def _try_remove(sock: Socket, version: int, attachment: Attachment, hints: Iterable[bytes]) -> None:
-    table = _NAT[version][0]
+    table = IPTABLES_NAT[version]
     genid_answer, chain_answer = sock.ask(nft.get_generation(), nft.get_chain(table, attachment.go_chain()))
     if not is_there(chain_answer):
         return
     there = jumps(sock, version, attachment)
     known = set(hints)
     gone = [jump for jump in there if jump.source in known or not is_routed(jump.source)]
-    changes = [nft.delete_rule(table, POSTROUTING, jump.handle) for jump in gone]
+    changes = [nft_rule.delete_rule(table, POSTROUTING, jump.handle) for jump in gone]
     if len(gone) == len(there):
-        changes += [nft.flush_chain(table, attachment.go_chain()), nft.delete_chain(table, attachment.go_chain())]
+        changes += [nft_rule.flush_chain(table, attachment.go_chain()), nft.delete_chain(table, attachment.go_chain())]
     if changes:
         commit(sock, changes, generation(genid_answer))
 
@@ -102,6 +100,9 @@ def is_routed(address: bytes | None) -> bool:
     """Whether the host has a route of full length to the address, as to a container that is attached."""
     if address is None:
         return False
+    from .netlink.rt_route import get_route, read_route
+    from .netlink.sock import NETLINK_ROUTE, Socket
+
     with Socket(NETLINK_ROUTE) as sock:
         answer = sock.ask(get_route(address))[0]
         return answer.error is None and read_route(answer.one()).length == bits(address)
@@ -109,16 +110,16 @@ def is_routed(address: bytes | None) -> bool:
 
 def _try_remove_go_rules(sock: Socket, prefix: str, keep: tuple[str, ...]) -> None:
     """The rules of the Go plugin's own table whose comment begins with `prefix`, but not with one of `keep`, go."""
-    genid_answer, chain_answer = sock.ask(nft.get_generation(), nft.get_chain(_GO_TABLE, _GO_CHAIN))
+    genid_answer, chain_answer = sock.ask(nft.get_generation(), nft.get_chain(GO_TABLE, GO_CHAIN))
     if not is_there(chain_answer):
         return
     changes = []
-    for message in sock.dump(nft.dump_rules(_GO_TABLE, _GO_CHAIN)).messages:
+    for message in sock.dump(nft_rule.dump_rules(GO_TABLE, GO_CHAIN)).messages:
         if prefix.encode() in message.payload:
-            attrs = nft.RULE.read(message.payload)[1]
-            comment = nft.comment_of(attrs.get(nft.NFTA_RULE_USERDATA, b""))
+            attrs = nft_rule.RULE.read(message.payload)[1]
+            comment = nft.comment_of(attrs.get(nft_rule.NFTA_RULE_USERDATA, b""))
             if comment.startswith(prefix) and not (keep and comment.startswith(keep)):
-                changes.append(nft.delete_rule(_GO_TABLE, _GO_CHAIN, attrs[nft.NFTA_RULE_HANDLE]))
+                changes.append(nft_rule.delete_rule(GO_TABLE, GO_CHAIN, attrs[nft_rule.NFTA_RULE_HANDLE]))
     if changes:
         commit(sock, changes, generation(genid_answer))
 
@@ -136,7 +137,7 @@ def gc(network: str, valid: list[Attachment]) -> None:
         keep = tuple(attachment.go_nft_hash() for attachment in valid)
         retry("collect rules of the Go plugin", _try_remove_go_rules, sock, prefix, keep)
         chains = {attachment.go_chain() for attachment in valid}
-        for version in _NAT:
+        for version in IPTABLES_NAT:
             for containerid in _containers(sock, version, network):
                 stale = Attachment(network, containerid, "")
                 if stale.go_chain() not in chains:
@@ -146,10 +147,10 @@ def gc(network: str, valid: list[Attachment]) -> None:
 
 def _containers(sock: Socket, version: int, network: str) -> list[str]:
     """The containers of the network that a jump in POSTROUTING names in its comment."""
-    table = _NAT[version][0]
+    table = IPTABLES_NAT[version]
     if not is_there(sock.ask(nft.get_chain(table, POSTROUTING))[0]):
         return []
-    messages = sock.dump(nft.dump_rules(table, POSTROUTING)).messages
+    messages = sock.dump(nft_rule.dump_rules(table, POSTROUTING)).messages
     return sorted({containerid for m in messages for containerid in [container_in(m.payload, network)] if containerid})
 
 
@@ -168,7 +169,7 @@ def findings(attachment: Attachment, addresses: list[tuple[bytes, int]]) -> list
         for version in sorted({4 if len(a) == 4 else 6 for a, _ in addresses}):
             there = chain_rules(sock, version, attachment)
             if not there:
-                words.append(f"{_NAT[version][0]} has no chain {attachment.go_chain()}, or an empty one")
+                words.append(f"{IPTABLES_NAT[version]} has no chain {attachment.go_chain()}, or an empty one")
                 continue
             try:
                 sources = {jump.source for jump in jumps(sock, version, attachment)}
@@ -177,5 +178,5 @@ def findings(attachment: Attachment, addresses: list[tuple[bytes, int]]) -> list
                 continue
             for address, _ in addresses:
                 if (len(address) == 4) == (version == 4) and address not in sources:
-                    words.append(f"{_NAT[version][0]} does not lead {text_of(address)} to {attachment.go_chain()}")
+                    words.append(f"{IPTABLES_NAT[version]} does not lead {text_of(address)} to {attachment.go_chain()}")
     return words

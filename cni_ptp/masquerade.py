@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import errno
 
-from . import nft_masquerade
 from .errors import KERNEL_REFUSED, CniError, NetlinkError
+from .netlink import nft
+from .netlink.nft import is_there
+from .netlink.sock import NETLINK_NETFILTER, Socket
+from .nft_names import GO_CHAIN, GO_TABLE, GUARD, IPTABLES_NAT, LAYOUTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .attachment import Attachment
-    from .netlink.sock import Socket
+    from .nlmsg import Request
 
 # What a kernel without nf_tables, or without its NAT, answers.
 _NO_NAT = (errno.EOPNOTSUPP, errno.ENOENT)
@@ -24,18 +29,19 @@ _LEGACY_TABLES = ("/proc/net/ip_tables_names", "/proc/net/ip6_tables_names")
 
 
 class Masquerade:
-    """backend: "nftables", "iptables", or "" for the first that works.  Close it after the other work is done.
+    """backend: "nftables", "iptables", or "" for the first that works.  sock: an nf_tables socket, if one is open.
 
-    The kernel makes the closing of an nf_tables socket wait for what was deleted to be freed, one grace period, and
-    holds up whoever deletes a link meanwhile (nf_tables_api.c nft_rcv_nl_event, since Linux 5.2).
+    Close it after the other work is done: the kernel makes the closing of an nf_tables socket wait for what was deleted
+    to be freed, one grace period, and holds up whoever deletes a link meanwhile (nf_tables_api.c nft_rcv_nl_event,
+    since Linux 5.2).
     """
 
     __slots__ = ("attachment", "backend", "sock")
 
-    def __init__(self, attachment: Attachment, backend: str) -> None:
+    def __init__(self, attachment: Attachment, backend: str, sock: Socket | None = None) -> None:
         self.attachment = attachment
         self.backend = backend
-        self.sock: Socket | None = None
+        self.sock = sock
 
     def __enter__(self) -> Masquerade:
         return self
@@ -48,14 +54,17 @@ class Masquerade:
     def _socket(self) -> Socket:
         """OSError EPROTONOSUPPORT if the kernel has no nf_tables."""
         if self.sock is None:
-            self.sock = nft_masquerade.open_socket()
+            self.sock = Socket(NETLINK_NETFILTER)
         return self.sock
 
     def _kernel_has_none(self, refused: OSError) -> bool:
-        """Whether that is what a refusal means.  EINVAL may mean other things: then nf_tables answers a question."""
+        """Whether that is what a refusal means.  EINVAL may mean other things: then nf_tables answers a question.
+
+        Without it nfnetlink refuses whatever is asked (nfnetlink_rcv_msg).
+        """
         if refused.errno not in _NO_NF_TABLES:
             return False
-        return self.sock is None or not nft_masquerade.answers(self.sock)
+        return self.sock is None or self.sock.ask(nft.get_generation())[0].error is not None
 
     def add(self, addresses: list[tuple[bytes, int]]) -> None:
         """Each (packed address, prefix length) is masqueraded; what was left of the attachment before is gone.
@@ -72,6 +81,8 @@ class Masquerade:
                     raise
             iptables_cmd.add(self.attachment, addresses)
             return
+        from . import nft_masquerade
+
         try:
             nft_masquerade.add(self._socket(), self.attachment, addresses)
         except OSError as refused:  # NetlinkError is one
@@ -99,8 +110,7 @@ class Masquerade:
         hints: packed addresses it may have had.  Every part is tried; the first failure is raised, with the others.
         """
         failures: list[Exception] = []
-        from_iptables = (self._remove_from_iptables_nft, self._remove_from_iptables_legacy)
-        for step in (self._remove_ours, *from_iptables, self._remove_guard):
+        for step in (*self._steps_in_nf_tables(failures), self._remove_from_iptables_legacy):
             try:
                 step(hints)
             except OSError as e:
@@ -113,7 +123,35 @@ class Masquerade:
             code = failures[0].code if isinstance(failures[0], CniError) else KERNEL_REFUSED
             raise CniError(code, f"remove the masquerading of {self.attachment}", words)
 
+    def _steps_in_nf_tables(self, failures: list[Exception]) -> list[Callable[[list[bytes]], None]]:
+        """How to take back what nf_tables holds; one question tells what there can be.  What failed is put to the list.
+
+        A host where nobody masquerades has nothing, and then none of the modules that would take it back is loaded.
+        """
+        ours = [nft.get_table(table) for layout in LAYOUTS for table, _ in layout]
+        asked = [nft.get_table(GUARD), *self._others_chains(), *ours]
+        try:
+            guard, *there = [is_there(answer) for answer in self._socket().ask(*asked)]
+        except OSError as e:
+            if not self._kernel_has_none(e):
+                failures.append(e)
+            return []
+        others, own = there[: -len(ours)], there[-len(ours) :]
+        steps = [
+            (any(own), self._remove_ours),
+            (any(others), self._remove_others),
+            (guard, self._remove_guard),
+        ]
+        return [step for wanted, step in steps if wanted]
+
+    def _others_chains(self) -> list[Request]:
+        """Questions for the chains in which iptables-nft and the Go plugin keep what is the attachment's."""
+        chain = self.attachment.go_chain()
+        return [*[nft.get_chain(table, chain) for table in IPTABLES_NAT.values()], nft.get_chain(GO_TABLE, GO_CHAIN)]
+
     def _remove_ours(self, hints: list[bytes]) -> None:
+        from . import nft_masquerade
+
         nft_masquerade.remove(self._socket(), self.attachment, hints)
 
     def _remove_guard(self, hints: list[bytes]) -> None:
@@ -124,6 +162,10 @@ class Masquerade:
 
     def _remove_from_iptables_nft(self, hints: list[bytes]) -> None:
         """What iptables-nft and the Go plugin's nftables backend keep for the attachment is gone."""
+        if any(is_there(answer) for answer in self._socket().ask(*self._others_chains())):
+            self._remove_others(hints)
+
+    def _remove_others(self, hints: list[bytes]) -> None:
         from . import iptables_nft
 
         iptables_nft.remove(self._socket(), self.attachment, hints)

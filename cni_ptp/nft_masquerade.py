@@ -13,8 +13,9 @@ from time import sleep
 from .errors import TRY_AGAIN_LATER, CniError, NetlinkError
 from .ip import version_of
 from .netlink import nft
+from .netlink.nft import is_there
 from .netlink.sock import NETLINK_NETFILTER, Socket
-from .nft_ruleset import (
+from .nft_names import (
     LAYOUTS,
     POSTROUTING,
     element_comment,
@@ -26,7 +27,6 @@ from .nft_ruleset import (
     own_set_length,
     owner_marks,
     parse_comment,
-    skeleton,
     table_of,
 )
 
@@ -36,17 +36,12 @@ if TYPE_CHECKING:
 
     from .attachment import Attachment
     from .netlink.exchange import Answer
-    from .nft_ruleset import Layout
+    from .nft_names import Layout
     from .nlmsg import Message, Request
 
 _TRIES = 200
 _TRIES_AT_ONCE = 10  # then each waits a little: someone is rewriting the ruleset
 _PAUSE_S = 0.005
-
-
-def answers(sock: Socket) -> bool:
-    """Whether the kernel has nf_tables.  Without, nfnetlink refuses whatever is asked (nfnetlink_rcv_msg: EINVAL)."""
-    return sock.ask(nft.get_generation())[0].error is None
 
 
 class LostRace(Exception):
@@ -76,15 +71,6 @@ def commit(sock: Socket, changes: list[Request], genid: int | None) -> None:
             if answer.error.errno == errno.ERESTART:
                 raise LostRace
             raise answer.error
-
-
-def is_there(answer: Answer) -> bool:
-    """Whether what was asked for exists; raises any refusal but ENOENT."""
-    if answer.error is None:
-        return True
-    if answer.error.errno != errno.ENOENT:
-        raise answer.error
-    return False
 
 
 def generation(answer: Answer) -> int:
@@ -150,6 +136,8 @@ def _changes_to_add(
     rules = [_uses(next(answers)) for _ in tables]
     sets_there = [is_there(next(answers)) for _ in wanted]
     if not all(sets_there) or any(used < len(versions) for used, (_, versions) in zip(rules, tables)):
+        from .nft_ruleset import skeleton  # once a host, as a rule
+
         for table, versions in tables:
             changes += skeleton(table, versions, _lengths(sock, table, versions, addresses))
     for table, name, key, comment in wanted:

@@ -1,4 +1,4 @@
-"""What our nf_tables table consists of, and how an element says whose it is.  Pure.
+"""What our nf_tables table consists of.  Pure.
 
 Two sets a family hold the containers' addresses, so that neither changing nor matching costs more with more of them:
 
@@ -19,9 +19,8 @@ subnet would do as well, but the kernel then walks the whole map each time an el
 
 from __future__ import annotations
 
-from .attachment import Attachment, digest, go_network_hash
-from .ip import bits, network_of, version_of
-from .netlink import nft
+from .ip import network_of
+from .netlink import nft, nft_rule
 from .netlink.nft import NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6, TableName
 from .netlink.nft_expr import (
     NFT_REG32_01,
@@ -36,103 +35,19 @@ from .netlink.nft_expr import (
     payload_network,
     return_,
 )
+from .nft_names import POSTROUTING, masq_set, own_set
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .nlmsg import Request
 
-    Layout = tuple[tuple[TableName, tuple[int, ...]], ...]
-
-NAME = "cni_ptp"
-POSTROUTING = "postrouting"
 _TABLE_COMMENT = "masquerading of containers, kept by the CNI plugin ptp"
-
-# Each table with the IP versions it serves.  Kernels before 5.2 have NAT only in the tables of one family.
-INET = ((TableName(NFPROTO_INET, NAME), (4, 6)),)
-SPLIT = ((TableName(NFPROTO_IPV4, NAME), (4,)), (TableName(NFPROTO_IPV6, NAME), (6,)))
-LAYOUTS = (INET, SPLIT)
 
 # offset of the source and of the destination address in the header, length of an address, register of the second
 # part of a concatenation
 _HEADER = {4: (12, 16, 4, NFT_REG32_01), 6: (8, 24, 16, NFT_REG_2)}
 _TYPE = {4: nft.TYPE_IPADDR, 6: nft.TYPE_IP6ADDR}
 _NFPROTO = {4: NFPROTO_IPV4, 6: NFPROTO_IPV6}
-
-
-def masq_set(version: int) -> str:
-    """The set of all masqueraded addresses of an IP version."""
-    return f"masq{version}"
-
-
-def own_set(version: int, length: int) -> str:
-    """The set of (address, its subnet) for the addresses whose subnet has this prefix length."""
-    return f"own{version}_{length}"
-
-
-def own_set_length(name: str, version: int) -> int | None:
-    """The prefix length in the name of an own set; None if the name is not of one."""
-    text = name[len(f"own{version}_") :]
-    if not name.startswith(f"own{version}_") or not text.isdigit() or int(text) >= 8 * _HEADER[version][2]:
-        return None
-    return int(text)
-
-
-def has_own_set(addr: bytes, length: int) -> bool:
-    """Whether the subnet holds more than the address itself; what a container sends to itself never leaves it."""
-    return length < bits(addr)
-
-
-def own_key(addr: bytes, length: int) -> bytes:
-    """The key of an address in its own set."""
-    return addr + network_of(addr, length)
-
-
-def table_of(layout: Layout, version: int) -> TableName:
-    """The table of the layout that serves an IP version."""
-    for table, versions in layout:
-        if version in versions:
-            return table
-    raise ValueError(f"no table for IP version {version}")
-
-
-# --- whose an element is --------------------------------------------------------------------------------------------
-
-
-def element_comment(attachment: Attachment, length: int, count: int) -> str:
-    """The owner in clear, the prefix length, and how many addresses the attachment has if it has several.
-
-    Hashes stand for an owner that is too long or has characters that nft would not take back.
-    """
-    tail = f"/{length} of {count}" if count > 1 else f"/{length}"
-    text = f"{attachment.owner()} {tail}"
-    if len(text) <= nft.MOST_COMMENT and text.isascii() and text.isprintable() and '"' not in text:
-        return text
-    return f"#{go_network_hash(attachment.network)} #{digest(attachment.owner())[:64]} {tail}"
-
-
-def owner_marks(attachment: Attachment) -> tuple[str, str]:
-    """How the comment of an element begins if the attachment owns it: in clear, or by its hashes."""
-    hashes = f"#{go_network_hash(attachment.network)} #{digest(attachment.owner())[:64]}"
-    return f"{attachment.owner()} /", f"{hashes} /"
-
-
-def network_marks(network: str) -> tuple[str, str]:
-    """How the comment of an element begins if it belongs to the network."""
-    return f"{network} ", f"#{go_network_hash(network)} "
-
-
-def parse_comment(comment: str) -> tuple[Attachment | None, int, int]:
-    """(owner, prefix length, count of the owner's addresses) of an element's comment; the owner is None if hashed.
-
-    ValueError if it is not one of ours.
-    """
-    owner, slash, tail = comment.rpartition(" /")
-    length, _, count = tail.partition(" of ")
-    parts = owner.split(" ")
-    if not slash or len(parts) not in (2, 3):
-        raise ValueError(f"not the comment of an element of {NAME}: {comment}")
-    attachment = Attachment(parts[0], parts[1], parts[2]) if len(parts) == 3 else None
-    return attachment, int(length), int(count or "1")
 
 
 # --- the table ------------------------------------------------------------------------------------------------------
@@ -149,8 +64,8 @@ def skeleton(table: TableName, versions: tuple[int, ...], lengths: dict[int, set
     for version in versions:
         requests += _sets(table, version, lengths[version], numbers)
     for chain in chains(versions):
-        requests.append(nft.flush_chain(table, chain))
-        requests += [nft.add_rule(table, chain, rule) for rule in rules(table, chain, versions, lengths, numbers)]
+        requests.append(nft_rule.flush_chain(table, chain))
+        requests += [nft_rule.add_rule(table, chain, rule) for rule in rules(table, chain, versions, lengths, numbers)]
     return requests
 
 
@@ -229,12 +144,3 @@ def _family(table: TableName, version: int) -> list[bytes]:
     if table.family != NFPROTO_INET:
         return []
     return [meta_nfproto(NFT_REG_1), cmp_eq(NFT_REG_1, bytes((_NFPROTO[version],)))]
-
-
-def element_places(addr: bytes, length: int) -> list[tuple[str, bytes]]:
-    """(set, key) of each element that an address of a subnet has."""
-    version = version_of(addr)
-    places = [(masq_set(version), addr)]
-    if has_own_set(addr, length):
-        places.append((own_set(version, length), own_key(addr, length)))
-    return places

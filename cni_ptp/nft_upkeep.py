@@ -6,21 +6,20 @@ import errno
 
 from .errors import NetlinkError
 from .ip import text_of, version_of
-from .netlink import nft, nft_expr
-from .nft_masquerade import commit, deletions, generation, is_there, open_socket, retry, search
-from .nft_ruleset import (
+from .netlink import nft, nft_expr, nft_rule
+from .netlink.nft import is_there
+from .nft_masquerade import commit, deletions, generation, open_socket, retry, search
+from .nft_names import (
     LAYOUTS,
     POSTROUTING,
     element_places,
     has_own_set,
-    masquerade_chain,
     network_marks,
     owner_marks,
     parse_comment,
-    rules,
-    skeleton,
     table_of,
 )
+from .nft_ruleset import masquerade_chain, rules, skeleton
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
     from .attachment import Attachment
     from .netlink.sock import Socket
-    from .nft_ruleset import Layout
+    from .nft_names import Layout
     from .nlmsg import Attr
 
 _MOST_DELETIONS = 128  # an address has two elements of about 100 bytes: the batch must fit the send buffer
@@ -66,7 +65,7 @@ def _rules_missing(
     wanted = [v for v in versions if any(version_of(a) == v for a, _ in addresses)]
     words = []
     for chain in [masquerade_chain(v) for v in wanted] + [POSTROUTING] * bool(wanted):
-        there = iter([_facts(r[1].get(nft.NFTA_RULE_EXPRESSIONS, [])) for r in _rules(sock, table, chain)])
+        there = iter([_facts(r[1].get(nft_rule.NFTA_RULE_EXPRESSIONS, [])) for r in _rules(sock, table, chain)])
         needed = [_facts(nft_expr.EXPRESSIONS.read(b"".join(r))) for r in rules(table, chain, versions, lengths, {})]
         if not all(rule in there for rule in needed):  # in this order: each search goes on where the last one ended
             words.append(f"nf_tables chain {table} {chain} has not all the rules it must have")
@@ -74,7 +73,11 @@ def _rules_missing(
 
 
 def _rules(sock: Socket, table: nft.TableName, chain: str) -> list[Any]:
-    return sock.dump(nft.dump_rules(table, chain)).read() if is_there(sock.ask(nft.get_chain(table, chain))[0]) else []
+    return (
+        sock.dump(nft_rule.dump_rules(table, chain)).read()
+        if is_there(sock.ask(nft.get_chain(table, chain))[0])
+        else []
+    )
 
 
 def _facts(expressions: list[dict[Attr, Any]]) -> list[tuple[str, dict[Attr, Any]]]:

@@ -25,7 +25,7 @@ from cni_ptp import iptables_cmd, nft_masquerade  # noqa: E402
 from cni_ptp.attachment import Attachment  # noqa: E402
 from cni_ptp.netlink import nft  # noqa: E402
 from cni_ptp.netlink.sock import Socket  # noqa: E402
-from cni_ptp.nft_ruleset import INET, element_comment, element_places  # noqa: E402
+from cni_ptp.nft_names import INET, element_comment, element_places  # noqa: E402
 from cni_ptp.nlmsg import Request  # noqa: E402
 
 _INSIDE = (

@@ -10,7 +10,7 @@ from ..commands import status
 from ..errors import CniError, NetlinkError
 from ..netlink import nft
 from ..nft_masquerade import open_socket
-from ..nft_ruleset import NAME
+from ..nft_names import NAME
 from ..nlmsg import NLM_F_DUMP, Request
 from . import sandbox
 from .diagnosis import Line, ok, problem, warning

@@ -7,31 +7,30 @@ Source: include/uapi/linux/netfilter/{nfnetlink,nf_tables}.h; net/netfilter/{nfn
 
 from __future__ import annotations
 
-from struct import Struct
+import errno
 
 from ..errors import DecodeError
 from ..nlmsg import (
     BE32,
-    BE64,
     BYTES,
     NLM_F_ACK,
-    NLM_F_APPEND,
     NLM_F_CREATE,
     NLM_F_DUMP,
     NLM_F_EXCL,
     STRZ,
-    Array,
     Attr,
-    Nest,
     Request,
+    Struct,
     Table,
 )
-from .nft_expr import EXPRESSIONS
+from .nft_nest import Array, Nest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
+
+    from .exchange import Answer
 
 NFGENMSG = Struct(">BBH")  # nfgen_family, version, res_id
 NFPROTO_UNSPEC, NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6 = 0, 1, 2, 10
@@ -43,7 +42,6 @@ NFNL_SUBSYS_NFTABLES = 10
 _NFTABLES = NFNL_SUBSYS_NFTABLES << 8
 NFT_MSG_NEWTABLE, NFT_MSG_GETTABLE, NFT_MSG_DELTABLE = _NFTABLES | 0, _NFTABLES | 1, _NFTABLES | 2
 NFT_MSG_NEWCHAIN, NFT_MSG_GETCHAIN, NFT_MSG_DELCHAIN = _NFTABLES | 3, _NFTABLES | 4, _NFTABLES | 5
-NFT_MSG_NEWRULE, NFT_MSG_GETRULE, NFT_MSG_DELRULE = _NFTABLES | 6, _NFTABLES | 7, _NFTABLES | 8
 NFT_MSG_NEWSET, NFT_MSG_GETSET = _NFTABLES | 9, _NFTABLES | 10
 NFT_MSG_NEWSETELEM, NFT_MSG_GETSETELEM, NFT_MSG_DELSETELEM = _NFTABLES | 12, _NFTABLES | 13, _NFTABLES | 14
 NFT_MSG_GETGEN = _NFTABLES | 16
@@ -74,15 +72,6 @@ CHAIN = Table(
     NFTA_CHAIN_USE,
     NFTA_CHAIN_TYPE,
     header=NFGENMSG,
-)
-
-NFTA_RULE_TABLE = Attr(1, "NFTA_RULE_TABLE", STRZ)
-NFTA_RULE_CHAIN = Attr(2, "NFTA_RULE_CHAIN", STRZ)
-NFTA_RULE_HANDLE = Attr(3, "NFTA_RULE_HANDLE", BE64)
-NFTA_RULE_EXPRESSIONS = Attr(4, "NFTA_RULE_EXPRESSIONS", EXPRESSIONS)
-NFTA_RULE_USERDATA = Attr(7, "NFTA_RULE_USERDATA", BYTES)
-RULE = Table(
-    NFTA_RULE_TABLE, NFTA_RULE_CHAIN, NFTA_RULE_HANDLE, NFTA_RULE_EXPRESSIONS, NFTA_RULE_USERDATA, header=NFGENMSG
 )
 
 NFTA_SET_TABLE = Attr(1, "NFTA_SET_TABLE", STRZ)
@@ -144,8 +133,18 @@ class TableName:
         return f"{families.get(self.family, self.family)} {self.name}"
 
 
-def _request(type: int, flags: int, family: int, body: Sequence[bytes], about: str, table: Table) -> Request:
+def request(type: int, flags: int, family: int, body: Sequence[bytes], about: str, table: Table) -> Request:
+    """A message of nf_tables, NFT_MSG_*, that asks for an ack."""
     return Request(type, flags | NLM_F_ACK, NFGENMSG.pack(family, 0, 0) + b"".join(body), about, table)
+
+
+def is_there(answer: Answer) -> bool:
+    """Whether what was asked for exists; raises any refusal but ENOENT."""
+    if answer.error is None:
+        return True
+    if answer.error.errno != errno.ENOENT:
+        raise answer.error
+    return False
 
 
 # --- batches --------------------------------------------------------------------------------------------------------
@@ -168,7 +167,7 @@ def batch(requests: list[Request], genid: int | None) -> list[Request]:
 
 def get_generation() -> Request:
     """The number of the ruleset's present generation.  Like: nft monitor shows it as "new generation"."""
-    return _request(NFT_MSG_GETGEN, 0, NFPROTO_UNSPEC, [], "get the nf_tables generation", GEN)
+    return request(NFT_MSG_GETGEN, 0, NFPROTO_UNSPEC, [], "get the nf_tables generation", GEN)
 
 
 # --- tables and chains ----------------------------------------------------------------------------------------------
@@ -177,17 +176,17 @@ def get_generation() -> Request:
 def new_table(table: TableName, text: str) -> Request:
     """The table is there; `text` is its comment.  Like: nft add table inet NAME { comment "TEXT"; }"""
     body = [NFTA_TABLE_NAME(table.name), NFTA_TABLE_FLAGS(0), NFTA_TABLE_USERDATA(comment(text))]
-    return _request(NFT_MSG_NEWTABLE, NLM_F_CREATE, table.family, body, f"add table {table}", TABLE)
+    return request(NFT_MSG_NEWTABLE, NLM_F_CREATE, table.family, body, f"add table {table}", TABLE)
 
 
 def delete_table(table: TableName) -> Request:
     """The table and all it holds is gone.  Kernel errors: ENOENT."""
-    return _request(NFT_MSG_DELTABLE, 0, table.family, [NFTA_TABLE_NAME(table.name)], f"delete table {table}", TABLE)
+    return request(NFT_MSG_DELTABLE, 0, table.family, [NFTA_TABLE_NAME(table.name)], f"delete table {table}", TABLE)
 
 
 def get_table(table: TableName) -> Request:
     """The table.  Kernel errors: ENOENT."""
-    return _request(NFT_MSG_GETTABLE, 0, table.family, [NFTA_TABLE_NAME(table.name)], f"get table {table}", TABLE)
+    return request(NFT_MSG_GETTABLE, 0, table.family, [NFTA_TABLE_NAME(table.name)], f"get table {table}", TABLE)
 
 
 def _chain(table: TableName, name: str) -> list[bytes]:
@@ -196,7 +195,7 @@ def _chain(table: TableName, name: str) -> list[bytes]:
 
 def new_chain(table: TableName, name: str) -> Request:
     """The chain is there."""
-    return _request(
+    return request(
         NFT_MSG_NEWCHAIN, NLM_F_CREATE, table.family, _chain(table, name), f"add chain {table} {name}", CHAIN
     )
 
@@ -223,49 +222,18 @@ def _new_base_chain(table: TableName, name: str, type: str, hook: int, priority:
     body.append(NFTA_CHAIN_TYPE(type))
     body.append(NFTA_CHAIN_HOOK([NFTA_HOOK_HOOKNUM(hook), NFTA_HOOK_PRIORITY(priority & 0xFFFFFFFF)]))
     about = f"add {type} chain {table} {name}"
-    return _request(NFT_MSG_NEWCHAIN, NLM_F_CREATE, table.family, body, about, CHAIN)
+    return request(NFT_MSG_NEWCHAIN, NLM_F_CREATE, table.family, body, about, CHAIN)
 
 
 def get_chain(table: TableName, name: str) -> Request:
     """The chain.  Kernel errors: ENOENT."""
-    return _request(NFT_MSG_GETCHAIN, 0, table.family, _chain(table, name), f"get chain {table} {name}", CHAIN)
+    return request(NFT_MSG_GETCHAIN, 0, table.family, _chain(table, name), f"get chain {table} {name}", CHAIN)
 
 
 def delete_chain(table: TableName, name: str) -> Request:
     """The chain and its rules are gone.  Kernel errors: ENOENT; EBUSY while something leads to it."""
     about = f"delete chain {table} {name}"
-    return _request(NFT_MSG_DELCHAIN, 0, table.family, _chain(table, name), about, CHAIN)
-
-
-# --- rules ----------------------------------------------------------------------------------------------------------
-
-
-def _rule(table: TableName, chain: str) -> list[bytes]:
-    return [NFTA_RULE_TABLE(table.name), NFTA_RULE_CHAIN(chain)]
-
-
-def add_rule(table: TableName, chain: str, expressions: list[bytes]) -> Request:
-    """One more rule at the chain's end; asked twice, it is there twice."""
-    body = [*_rule(table, chain), NFTA_RULE_EXPRESSIONS(expressions)]
-    about = f"add a rule to chain {table} {chain}"
-    return _request(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, table.family, body, about, RULE)
-
-
-def flush_chain(table: TableName, chain: str) -> Request:
-    """The chain has no rules.  Kernel errors: ENOENT."""
-    return _request(NFT_MSG_DELRULE, 0, table.family, _rule(table, chain), f"flush chain {table} {chain}", RULE)
-
-
-def delete_rule(table: TableName, chain: str, handle: int) -> Request:
-    """The rule is gone.  Kernel errors: ENOENT."""
-    body = [*_rule(table, chain), NFTA_RULE_HANDLE(handle)]
-    return _request(NFT_MSG_DELRULE, 0, table.family, body, f"delete a rule of chain {table} {chain}", RULE)
-
-
-def dump_rules(table: TableName, chain: str) -> Request:
-    """Every rule of the chain; none if the chain is not there."""
-    about = f"list the rules of chain {table} {chain}"
-    return _request(NFT_MSG_GETRULE, NLM_F_DUMP, table.family, _rule(table, chain), about, RULE)
+    return request(NFT_MSG_DELCHAIN, 0, table.family, _chain(table, name), about, CHAIN)
 
 
 # --- sets and elements ----------------------------------------------------------------------------------------------
@@ -293,18 +261,18 @@ def new_set(table: TableName, name: str, types: list[int], number: int, text: st
         NFTA_SET_ID(number),
         NFTA_SET_USERDATA(udata + _tlv(NFTNL_UDATA_SET_COMMENT, text.encode() + b"\0")),
     ]
-    return _request(NFT_MSG_NEWSET, NLM_F_CREATE, table.family, body, f"add set {table} {name}", SET)
+    return request(NFT_MSG_NEWSET, NLM_F_CREATE, table.family, body, f"add set {table} {name}", SET)
 
 
 def get_set(table: TableName, name: str) -> Request:
     """The set, without its elements.  Kernel errors: ENOENT."""
     body = [NFTA_SET_TABLE(table.name), NFTA_SET_NAME(name)]
-    return _request(NFT_MSG_GETSET, 0, table.family, body, f"get set {table} {name}", SET)
+    return request(NFT_MSG_GETSET, 0, table.family, body, f"get set {table} {name}", SET)
 
 
 def dump_sets(table: TableName) -> Request:
     """Every set of the table, without its elements.  Kernel errors: ENOENT if the table is not there."""
-    return _request(
+    return request(
         NFT_MSG_GETSET, NLM_F_DUMP, table.family, [NFTA_SET_TABLE(table.name)], f"list the sets of table {table}", SET
     )
 
@@ -321,27 +289,27 @@ def new_element(table: TableName, name: str, key: bytes, text: str) -> Request:
     """The key is in the set, with `text` as its comment.  Kernel errors: EEXIST if it is already; ENOENT."""
     body = [*_elements(table, name), _element(key, NFTA_SET_ELEM_USERDATA(comment(text)))]
     about = f"add an element to set {table} {name}"
-    return _request(NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, table.family, body, about, ELEMENTS)
+    return request(NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, table.family, body, about, ELEMENTS)
 
 
 def delete_element(table: TableName, name: str, key: bytes) -> Request:
     """The key is not in the set, whosesoever comment it had.  Kernel errors: ENOENT."""
     about = f"delete an element of set {table} {name}"
     body = [*_elements(table, name), _element(key)]
-    return _request(NFT_MSG_DELSETELEM, 0, table.family, body, about, ELEMENTS)
+    return request(NFT_MSG_DELSETELEM, 0, table.family, body, about, ELEMENTS)
 
 
 def get_element(table: TableName, name: str, key: bytes) -> Request:
     """The element with the key.  Kernel errors: ENOENT."""
     about = f"get an element of set {table} {name}"
     body = [*_elements(table, name), _element(key)]
-    return _request(NFT_MSG_GETSETELEM, 0, table.family, body, about, ELEMENTS)
+    return request(NFT_MSG_GETSETELEM, 0, table.family, body, about, ELEMENTS)
 
 
 def dump_elements(table: TableName, name: str) -> Request:
     """Every element of the set, some hundred a reply.  Kernel errors: ENOENT if the set is not there."""
     about = f"list the elements of set {table} {name}"
-    return _request(NFT_MSG_GETSETELEM, NLM_F_DUMP, table.family, _elements(table, name), about, ELEMENTS)
+    return request(NFT_MSG_GETSETELEM, NLM_F_DUMP, table.family, _elements(table, name), about, ELEMENTS)
 
 
 def read_elements(reply: Any) -> list[tuple[bytes, str]]:

@@ -6,7 +6,8 @@ Source: include/uapi/linux/netfilter/nf_tables.h; net/netfilter/nft_{meta,cmp,pa
 
 from __future__ import annotations
 
-from ..nlmsg import BE32, BYTES, STRZ, Array, Attr, Nest
+from ..nlmsg import BE32, BYTES, STRZ, Attr
+from .nft_nest import Array, Nest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from cni_ptp.ip import parse_ip
 from cni_ptp.masquerade import Masquerade
 from cni_ptp.netlink import nft
 from cni_ptp.netlink.sock import Socket
-from cni_ptp.nft_ruleset import INET
+from cni_ptp.nft_names import INET
 from tests.namespaces import Host
 
 ONE = Attachment("n", "one", "eth0")
@@ -32,7 +32,8 @@ def without_nf_tables(protocol: int) -> Socket:
 @pytest.fixture
 def old_kernel(host: Host, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     """A host without nf_tables, whose iptables works on the old interface."""
-    monkeypatch.setattr(nft_masquerade, "Socket", without_nf_tables)
+    for module in (nft_masquerade, masquerade_module):
+        monkeypatch.setattr(module, "Socket", without_nf_tables)
     os.mkdir("/run/alternatives")
     for name in ("iptables-restore", "ip6tables-restore"):
         os.symlink(f"/usr/sbin/{name.replace('tables-', 'tables-legacy-')}", f"/run/alternatives/{name}")

@@ -15,7 +15,7 @@ import pytest
 
 from cni_ptp import nft_masquerade
 from cni_ptp.attachment import Attachment
-from cni_ptp.nft_ruleset import SPLIT
+from cni_ptp.nft_names import SPLIT
 from tests.contract.test_attach import conf
 from tests.contract.traffic import listening, seen_source
 from tests.namespaces import Container, Host

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from cni_ptp import nft_ruleset
+from cni_ptp import nft_names, nft_ruleset
 from cni_ptp.ip import parse_ip
-from cni_ptp.netlink import nft, nft_expr
+from cni_ptp.netlink import nft, nft_expr, nft_rule
 from cni_ptp.nlmsg import Request, attributes, split
 from tests.golden import datagram
 
-TABLE = nft_ruleset.INET[0][0]
+TABLE = nft_names.INET[0][0]
 ADDRESSES = [(parse_ip("10.1.2.3"), 24), (parse_ip("fd00::3"), 64)]
 COMMENTS = {24: "mynet c1 eth0 /24", 64: "mynet c1 eth0 /64"}
 THEIRS = split(datagram("nft_table"))
@@ -23,7 +23,7 @@ def ours() -> list[Request]:
     """What we send for the text in the file's head."""
     requests = nft_ruleset.skeleton(TABLE, (4, 6), {4: {24, 15}, 6: {64}})
     for address, length in ADDRESSES:
-        for name, key in nft_ruleset.element_places(address, length):
+        for name, key in nft_names.element_places(address, length):
             requests.append(nft.new_element(TABLE, name, key, COMMENTS[length]))
     requests.append(nft.delete_element(TABLE, "masq4", ADDRESSES[0][0]))
     return nft.batch(requests, None)
@@ -40,10 +40,10 @@ def facts(type: int, body: bytes) -> tuple[int, bytes, dict[int, Any]]:
         found.pop(nft.NFTA_SET_ELEM_LIST_SET_ID.number, None)
     if type == nft.NFT_MSG_NEWSET and found[nft.NFTA_SET_NAME.number].startswith(b"own"):
         found.pop(nft.NFTA_SET_USERDATA.number)
-    if type == nft.NFT_MSG_NEWRULE:
-        listed = nft_expr.EXPRESSIONS.read(found[nft.NFTA_RULE_EXPRESSIONS.number])
+    if type == nft_rule.NFT_MSG_NEWRULE:
+        listed = nft_expr.EXPRESSIONS.read(found[nft_rule.NFTA_RULE_EXPRESSIONS.number])
         default = (nft_expr.NFTA_BITWISE_OP, nft_expr.NFT_BITWISE_MASK_XOR)
-        found[nft.NFTA_RULE_EXPRESSIONS.number] = [
+        found[nft_rule.NFTA_RULE_EXPRESSIONS.number] = [
             (name, {attr: value for attr, value in attrs.items() if (attr, value) != default})
             for name, attrs in nft_expr.read(listed)
         ]
@@ -58,7 +58,7 @@ def kinds(type: int) -> tuple[list[Any], list[Any]]:
 
 
 def chain_of(message: Any) -> bytes:
-    found: bytes = message[2][nft.NFTA_RULE_CHAIN.number]
+    found: bytes = message[2][nft_rule.NFTA_RULE_CHAIN.number]
     return found
 
 
@@ -69,8 +69,8 @@ def chain_of(message: Any) -> bytes:
         nft.NFT_MSG_NEWTABLE,
         nft.NFT_MSG_NEWCHAIN,
         nft.NFT_MSG_NEWSET,
-        nft.NFT_MSG_DELRULE,
-        nft.NFT_MSG_NEWRULE,
+        nft_rule.NFT_MSG_DELRULE,
+        nft_rule.NFT_MSG_NEWRULE,
         nft.NFT_MSG_NEWSETELEM,
         nft.NFT_MSG_DELSETELEM,
         nft.NFNL_MSG_BATCH_END,
@@ -79,7 +79,7 @@ def chain_of(message: Any) -> bytes:
 def test_a_message_is_as_nft_makes_it(type: int) -> None:
     mine, theirs = kinds(type)
     assert theirs
-    if type == nft.NFT_MSG_NEWRULE:  # nft has the chains in the order of the text; a chain's own order counts
+    if type == nft_rule.NFT_MSG_NEWRULE:  # nft has the chains in the order of the text; a chain's own order counts
         mine, theirs = sorted(mine, key=chain_of), sorted(theirs, key=chain_of)
     if type == nft.NFT_MSG_NEWCHAIN:
         mine, theirs = sorted(mine, key=repr), sorted(theirs, key=repr)
@@ -127,7 +127,7 @@ def test_elements_that_nft_wrote_are_read() -> None:
 @pytest.mark.parametrize("cut", range(1, 40))
 def test_a_cut_message_is_refused_or_read_never_anything_else(cut: int) -> None:
     for message in THEIRS:
-        table = nft.RULE if message.type == nft.NFT_MSG_NEWRULE else nft.ELEMENTS
+        table = nft_rule.RULE if message.type == nft_rule.NFT_MSG_NEWRULE else nft.ELEMENTS
         try:
             table.read(message.payload[:-cut])
         except ValueError:  # DecodeError is one

@@ -1,0 +1,35 @@
+"""How nf_tables nests attributes.  Pure.
+
+Source: include/uapi/linux/netlink.h NLA_F_NESTED; net/netfilter/nf_tables_api.c.
+"""
+
+from __future__ import annotations
+
+from ..nlmsg import NLA_F_NESTED, Attr, Table, attributes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Nest(Table):
+    """A nested table whose attribute carries NLA_F_NESTED, as nf_tables sends and nft writes it."""
+
+    __slots__ = ()
+
+    nested = NLA_F_NESTED
+
+
+class Array(Nest):
+    """A nested list: every element is an attribute of the same number and kind.  Reads into a list of values."""
+
+    __slots__ = ("element",)
+
+    def __init__(self, element: Attr) -> None:
+        super().__init__(element)
+        self.element = element
+
+    def read(self, payload: bytes) -> Any:
+        """The values in order."""
+        element = self.element
+        return [element.kind.read(inner) for number, inner, _ in attributes(payload) if number == element.number]
