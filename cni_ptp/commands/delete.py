@@ -1,24 +1,23 @@
 """DEL: nothing of the attachment is left, however much of it there was.
 
 Every step is tried, whatever became of the others; the lease goes last, for a neighbour could get the address while
-the old route still stands.  To delete a link the kernel takes 10 to 20 ms, most of it waiting for a grace period
-(net/core/dev.c netdev_run_todo): a thread waits with it, while this one takes the masquerading back.
+the old route still stands.
 """
 
 from __future__ import annotations
 
 import errno
-from _thread import allocate_lock, start_new_thread
 
 from .. import steps
 from ..args import Args
 from ..attachment import ALIAS_PREFIX, Attachment
 from ..conf import Conf
+from ..deletion import Deletion
 from ..errors import CniError, to_cni
 from ..ipam.choose import choose
 from ..lock import Held
-from ..netlink.rt_link import Link, del_link, get_link, get_link_by_index
-from ..netlink.sock import NETLINK_ROUTE, Socket
+from ..netlink.rt_link import Link, get_link, get_link_by_index
+from ..netlink.sock import NETLINK_NETFILTER, NETLINK_ROUTE, Socket
 from ..netns import Netns, NotThere, OwnNetns, open_netns
 
 TYPE_CHECKING = False
@@ -42,16 +41,19 @@ def delete(args: Args, conf: Conf) -> None:
     with Held(attachment), Socket(NETLINK_ROUTE) as host:
         link = _find_link(host, attachment, args, failures)
         steps.note("prepare")
-        link_gone = _start(lambda: _try(failures, lambda: _delete_link(host, link)))
+        nft = _nft_socket(failures)
+        deletion = _try(failures, lambda: Deletion(host, link)) if link is not None else None
         from ..masquerade import Masquerade  # loaded while the kernel is at work
 
-        with Masquerade(attachment, _backend(conf)) as masquerade:
+        with Masquerade(attachment, _backend(conf), nft) as masquerade:
             hints = _addresses(conf) + (_try(failures, ipam.held) or [])
-            if not hints:
-                link_gone()  # an address that the host routes no more is nobody's: that is what can still be found out
+            if deletion is not None and not hints:
+                # An address that the host routes no more is nobody's: that is what can still be found out.
+                _try(failures, deletion.wait)
             _try(failures, lambda: masquerade.remove(hints))
             steps.note("masquerade")
-            link_gone()
+            if deletion is not None:
+                _try(failures, deletion.wait)
         steps.note("link")
         _try(failures, ipam.delete)
         steps.note("ipam")
@@ -62,24 +64,17 @@ def delete(args: Args, conf: Conf) -> None:
         raise first
 
 
-def _start(step: Callable[[], object]) -> Callable[[], object]:
-    """`step` has begun in a thread of its own; the returned function waits for its end.  `step` must not raise."""
-    ended = allocate_lock()
-    ended.acquire()
+def _nft_socket(failures: list[CniError]) -> Socket | None:
+    """The nf_tables socket; None if the kernel has none.
 
-    def run() -> None:
-        try:
-            step()
-        finally:
-            ended.release()
-
-    start_new_thread(run, ())
-
-    def wait() -> None:
-        with ended:
-            pass
-
-    return wait
+    Opened before the deletion begins, which then holds it as well: see Masquerade why its closing may take long.
+    """
+    try:
+        return Socket(NETLINK_NETFILTER)
+    except OSError as e:
+        if e.errno != errno.EPROTONOSUPPORT:
+            failures.append(to_cni(e))
+        return None
 
 
 def _open(args: Args, failures: list[CniError]) -> Netns | None:
@@ -139,14 +134,6 @@ def _find_link(host: Socket, attachment: Attachment, args: Args, failures: list[
     finally:
         if netns is not None:
             netns.__exit__()
-
-
-def _delete_link(host: Socket, link: Link | None) -> None:
-    """The pair is gone."""
-    if link is not None:
-        refused = host.ask(del_link(link.ifindex, link.name))[0].error
-        if refused is not None and refused.errno not in _GONE:
-            raise refused
 
 
 def _find(sock: Socket, name: str) -> Link | None:

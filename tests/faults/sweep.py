@@ -38,6 +38,7 @@ ERRNOS: dict[str, tuple[str, ...]] = {
     "pipe2": ("EMFILE",),
     "vfork": ("EAGAIN",),
     "clone3": ("ENOSYS",),
+    "clone": ("EAGAIN",),
 }
 _LINE = re.compile(r"^\d+ +(\w+)\((.*)$")
 

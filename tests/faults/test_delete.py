@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -131,14 +132,21 @@ def test_a_namespace_that_can_not_be_opened_does_not_keep_del_from_the_rest(host
 def test_the_lease_goes_last(host: Host) -> None:
     """Between the end of the link and that of the lease nobody may get the address."""
     host.container()
-    host.plugin("ADD", CONF).ok()
+    veth = host.plugin("ADD", CONF).ok()["interfaces"][0]["name"]
     env = host.environment("DEL", "c1", "/run/netns/c1", "eth0", "", "")
-    watched = "sendto,unlinkat,unlink"
-    argv = ["strace", "-f", "-o", "/run/trace", "-e", f"trace={watched}", str(host.plugin_file)]
-    host.run(*argv, input=json.dumps(CONF), env=env)
-    lines = Path("/run/trace").read_text().splitlines()
-    released = [i for i, line in enumerate(lines) if "unlink" in line and "10.1.2.2" in line]
-    assert released and not any("sendto" in line for line in lines[released[0] :])
+    # The removal of the first lease begins two seconds late.
+    delayed = ["strace", "-qq", "-o", "/run/trace", "--inject=unlinkat:delay_enter=2000000:when=1"]
+    Path("/run/conf.json").write_text(json.dumps(CONF))
+    with open("/run/conf.json") as stdin:
+        call = host.start(*delayed, str(host.plugin_file), stdin=stdin, env=env)
+    time.sleep(1)
+    leased = sorted(path.name for path in LEASES.glob("*[.:]*2"))
+    left = [link["ifname"] for link in host.ip("link")], [route["dst"] for route in host.ip("route")]
+    masqueraded = host.run("nft", "list", "ruleset").stdout
+    assert call.wait() == 0
+    assert leased == ["10.1.2.2", "2001:db8:1::2"]
+    assert veth not in left[0] and "10.1.2.2" not in left[1] and "10.1.2.2" not in masqueraded
+    assert not list(LEASES.glob("*[.:]*2"))
 
 
 def test_gc_removes_what_is_stale_of_its_own_network_and_nothing_else(host: Host) -> None:

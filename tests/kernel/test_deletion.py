@@ -1,0 +1,119 @@
+"""A DEL that returns before the kernel has freed the link: what is gone by then, and who still waits for what."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from cni_ptp.netlink.rt_link import get_link
+from cni_ptp.netlink.rt_route import get_route, read_route
+from cni_ptp.netlink.sock import NETLINK_ROUTE, Socket
+from tests.contract.test_attach import conf
+from tests.namespaces import Host, entered
+
+CONF = conf("1.1.0", ["v4", "v6"], ipMasq=True)
+ENODEV = 19
+
+
+def plugins_alive(host: Host) -> set[int]:
+    """The processes of the built plugin that are in this network namespace."""
+    ours = os.stat("/proc/thread-self/ns/net").st_ino
+    found = set()
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(host.plugin_file).encode() in (directory / "cmdline").read_bytes().split(b"\0"):
+                if (directory / "ns/net").stat().st_ino == ours:
+                    found.add(int(directory.name))
+        except OSError:
+            pass  # it has just ended
+    return found
+
+
+def routed(address: bytes) -> bool:
+    """Whether this namespace has a route to just the address."""
+    with Socket(NETLINK_ROUTE) as sock:
+        answer = sock.ask(get_route(address))[0]
+        return answer.error is None and read_route(answer.one()).length == 8 * len(address)
+
+
+def is_there(name: str) -> bool:
+    """Whether this namespace has the link."""
+    with Socket(NETLINK_ROUTE) as sock:
+        error = sock.ask(get_link(name))[0].error
+        assert error is None or error.errno == ENODEV
+        return error is None
+
+
+def test_when_del_returns_both_ends_and_the_routes_are_gone_and_the_names_are_free(host: Host) -> None:
+    container = host.container()
+    for _ in range(30):
+        result = host.plugin("ADD", CONF).ok()
+        veth = result["interfaces"][0]["name"]
+        host.plugin("DEL", CONF).ok()
+        with entered(container.path):
+            left = [is_there("eth0")]
+        left += [
+            is_there(veth),
+            routed(bytes([10, 1, 2, 2])),
+            routed(bytes.fromhex("20010db8000100000000000000000002")),
+        ]
+        assert left == [False] * 4
+
+
+def traced_del(host: Host, *options: str) -> list[str]:
+    """The lines of a DEL under strace, with its child's; its configuration is the file /run/conf.json."""
+    Path("/run/conf.json").write_text(json.dumps(CONF))
+    env = host.environment("DEL", "c1", "/run/netns/c1", "eth0", "", "")
+    argv = ["strace", "-f", "-y", "-qq", "-o", "/run/trace", *options, str(host.plugin_file)]
+    with open("/run/conf.json") as stdin:
+        host.run(*argv, stdin=stdin, env=env)
+    return Path("/run/trace").read_text().splitlines()
+
+
+def test_the_child_gives_back_what_is_the_callers_before_it_asks_for_the_deletion(host: Host) -> None:
+    host.container()
+    host.plugin("ADD", CONF).ok()
+    lines = traced_del(host)
+    main = lines[0].split()[0]
+    theirs = [line.split(maxsplit=1)[1] for line in lines if line.split()[0] != main]
+    asked = next(i for i, line in enumerate(theirs) if line.startswith("sendto("))
+    closed = [int(fd) for line in theirs[:asked] for fd in re.findall(r"^close\((\d+)<", line)]
+    assert closed == [0, 1, 2]
+
+
+def test_the_caller_is_not_held_up_by_the_child_which_does_not_stay(host: Host) -> None:
+    """The kernel takes over 10 ms to free a link: of ten children at least one is seen."""
+    host.container()
+    seen = set()
+    for _ in range(10):
+        host.plugin("ADD", CONF).ok()
+        host.plugin("DEL", CONF).ok()
+        seen |= plugins_alive(host)
+    assert seen
+    deadline = time.monotonic() + 10
+    while plugins_alive(host) & seen and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not plugins_alive(host) & seen
+
+
+@pytest.mark.parametrize(
+    ("options", "mark"),
+    [
+        # Only the child closes its standard input.
+        (["-P", "/run/conf.json", "--inject=close:signal=SIGKILL"], "killed by SIGKILL"),
+        (["--inject=clone:error=EAGAIN"], "EAGAIN"),
+    ],
+    ids=["killed before it began", "not to be had"],
+)
+def test_without_the_child_del_deletes_the_link_itself(host: Host, options: list[str], mark: str) -> None:
+    host.container()
+    before = host.snapshot()
+    host.plugin("ADD", CONF).ok()
+    lines = traced_del(host, *options)
+    assert any(mark in line for line in lines)
+    assert host.snapshot() == before
