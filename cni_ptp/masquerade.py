@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .attachment import Attachment
+    from .nft_names import Layout
     from .nlmsg import Request
 
 # What a kernel without nf_tables, or without its NAT, answers.
@@ -128,17 +129,19 @@ class Masquerade:
 
         A host where nobody masquerades has nothing, and then none of the modules that would take it back is loaded.
         """
-        ours = [nft.get_table(table) for layout in LAYOUTS for table, _ in layout]
-        asked = [nft.get_table(GUARD), *self._others_chains(), *ours]
+        ours = [part for layout in LAYOUTS for part in layout]
+        asked = [nft.get_table(GUARD), *self._others_chains(), *[nft.get_table(table) for table, _ in ours]]
         try:
             guard, *there = [is_there(answer) for answer in self._socket().ask(*asked)]
         except OSError as e:
             if not self._kernel_has_none(e):
                 failures.append(e)
             return []
-        others, own = there[: -len(ours)], there[-len(ours) :]
-        steps = [
-            (any(own), self._remove_ours),
+        others = there[: -len(ours)]
+        present = [part for part, exists in zip(ours, there[-len(ours) :]) if exists]
+        own: list[Layout] = [tuple([part for part in layout if part in present]) for layout in LAYOUTS]
+        steps: list[tuple[bool, Callable[[list[bytes]], None]]] = [
+            (bool(present), lambda hints: self._remove_ours(hints, own)),
             (any(others), self._remove_others),
             (guard, self._remove_guard),
         ]
@@ -149,10 +152,12 @@ class Masquerade:
         chain = self.attachment.go_chain()
         return [*[nft.get_chain(table, chain) for table in IPTABLES_NAT.values()], nft.get_chain(GO_TABLE, GO_CHAIN)]
 
-    def _remove_ours(self, hints: list[bytes]) -> None:
+    def _remove_ours(self, hints: list[bytes], layouts: list[Layout]) -> None:
         from . import nft_masquerade
 
-        nft_masquerade.remove(self._socket(), self.attachment, hints)
+        for layout in layouts:
+            if layout:
+                nft_masquerade.remove(self._socket(), self.attachment, hints, layout)
 
     def _remove_guard(self, hints: list[bytes]) -> None:
         """Of "antiSpoof": it is in nf_tables as well, and so is asked about on the same socket."""

@@ -215,16 +215,14 @@ def _strays(sock: Socket, table: nft.TableName, key: bytes, comment: str, addres
 # --- DEL ------------------------------------------------------------------------------------------------------------
 
 
-def remove(sock: Socket, attachment: Attachment, hints: Iterable[bytes]) -> None:
-    """No address is masqueraded for the attachment.  hints: addresses it may have had; if they do not lead to all of
-    them, the whole table is searched.  Nothing there is success.  Kernel errors as NetlinkError.
+def remove(sock: Socket, attachment: Attachment, hints: Iterable[bytes], layout: Layout) -> None:
+    """No address is masqueraded for the attachment by these tables, which are there.
+
+    hints: addresses it may have had; if they do not lead to all of them, the whole table is searched.  Kernel errors as
+    NetlinkError.
     """
-    for layout in LAYOUTS:
-        there = [is_there(answer) for answer in sock.ask(*[nft.get_table(table) for table, _ in layout])]
-        tables = tuple(part for part, exists in zip(layout, there) if exists)
-        if tables:
-            removal = _Removal(sock, tables, attachment, set(hints))
-            retry("remove the container's masquerading", removal.attempt)
+    removal = _Removal(sock, layout, attachment, set(hints))
+    retry("remove the container's masquerading", removal.attempt)
 
 
 class _Removal:

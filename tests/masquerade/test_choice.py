@@ -102,7 +102,7 @@ def test_others_that_keep_changing_the_ruleset_delay_and_do_not_fail_it(host: Ho
             for i in range(100):
                 attachment = Attachment("n", f"c{i}", "eth0")
                 nft_masquerade.add(sock, attachment, ADDRESSES)
-                nft_masquerade.remove(sock, attachment, [])
+                nft_masquerade.remove(sock, attachment, [], INET)
     finally:
         foreigner.kill()
         foreigner.wait()
@@ -131,7 +131,7 @@ def test_an_owner_that_nft_could_not_take_back_is_kept_as_hashes(host: Host, own
         assert masquerade_module.gc(owner.network, [owner]) == []
         left = host.run("nft", "list", "ruleset").stdout
         assert "10.0.0.2" in left and "10.0.0.3" not in left
-        nft_masquerade.remove(sock, owner, [])
+        nft_masquerade.remove(sock, owner, [], INET)
     assert "elements" not in host.run("nft", "list", "ruleset").stdout
 
 
@@ -141,7 +141,7 @@ def test_an_address_taken_over_with_another_prefix_length_leaves_nothing_of_its_
         nft_masquerade.add(sock, ONE, [(address, 24), (parse_ip("10.1.2.4"), 24)])
         nft_masquerade.add(sock, Attachment("n", "two", "eth0"), [(address, 16)])
         assert "10.1.2.3 . 10.1.2.0" not in host.run("nft", "list", "ruleset").stdout
-        nft_masquerade.remove(sock, ONE, [address])  # the hint is wrong by now: the other address is searched for
+        nft_masquerade.remove(sock, ONE, [address], INET)  # the hint is wrong by now: the other address is searched for
         left = host.run("nft", "list", "ruleset").stdout
         assert "n one" not in left and "10.1.2.3 . 10.1.0.0" in left
 
