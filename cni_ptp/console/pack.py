@@ -94,7 +94,8 @@ def _head(interpreter: str, version: str, size: int) -> bytes:
             f"{interpreter!r} can not be named in a shebang line: an absolute path, short and without spaces"
         )
     head = (shebang + _HEAD.format(version=version, magic=MAGIC_NUMBER, size=size)).encode()
-    return head.ljust(HEAD_SIZE, b"\n")
+    # One line of comment: Python would look at each of hundreds of empty lines by itself.
+    return head.ljust(HEAD_SIZE - 1, b"#") + b"\n"
 
 
 def bytecode(sources: dict[str, bytes]) -> tuple[bytes, bytes]:
