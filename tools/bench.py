@@ -3,7 +3,8 @@
     bench.py [--ours DIR] [--peer DIR] [--mode MODE ...] [--pairs N] [--fill N ...] [--burst N] [--write DIR]
 
 A directory holds `ptp` and, unless it embeds that, `host-local`.  Calls alternate (ours, peer, ours, peer ...); what
-counts is the median of the ratios pair by pair, which the machine's moods do not change.  --fill attaches that many
+counts is the median of the ratios pair by pair, which the machine's moods do not change.  The floor is our interpreter,
+started to leave at once: what no plugin in Python can be faster than.  --fill attaches that many
 other containers first, with each side's own plugin, in the modes none and masq; beyond --peer-most ours alone, for the
 peer would need an hour.  Each mode has a host of its own.  --write leaves performance.json in a directory.
 """
@@ -31,6 +32,8 @@ MODES: dict[str, dict[str, Any]] = {
 }
 FILLED = ("none", "masq")
 SIDES = ("ours", "peer")
+# After each call: what the kernel, or a child of ours, still does must not cost the other side time.
+_REST_S = 0.05
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _INSIDE = (
     "mount -t tmpfs t /run && mkdir -p /run/netns /var/lib/cni && mount -t tmpfs t /var/lib/cni "
@@ -105,10 +108,13 @@ def call(directory: str, verb: str, stdin: bytes, container: str, netns: str) ->
         "PATH": PATH, "CNI_COMMAND": verb, "CNI_CONTAINERID": container, "CNI_NETNS": netns, "CNI_IFNAME": "eth0",
         "CNI_PATH": directory,
     }  # fmt: skip
+    return timed([os.path.join(directory, "ptp")], stdin, environ)
+
+
+def timed(argv: list[str], stdin: bytes, environ: dict[str, str]) -> tuple[float, float]:
+    """(wall milliseconds, CPU milliseconds with children) of a program, which must succeed."""
     start = time.perf_counter()
-    with subprocess.Popen(
-        [os.path.join(directory, "ptp")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ
-    ) as child:
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ) as child:
         assert child.stdin is not None and child.stdout is not None
         child.stdin.write(stdin)
         child.stdin.close()
@@ -117,7 +123,7 @@ def call(directory: str, verb: str, stdin: bytes, container: str, netns: str) ->
         wall = time.perf_counter() - start
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
-        raise SystemExit(f"{directory} {verb} failed: {output.decode()[:600]}")
+        raise SystemExit(f"{argv[0]} {environ.get('CNI_COMMAND', '')} failed: {output.decode()[:600]}")
     return wall * 1e3, (usage.ru_utime + usage.ru_stime) * 1e3
 
 
@@ -131,6 +137,13 @@ if not child:
 _, status, usage = posix.wait4(child, 0)
 print(usage.ru_maxrss if not status else -1)
 """
+
+
+def floor(directory: str) -> tuple[float, float]:
+    """(wall milliseconds, CPU milliseconds) of the interpreter of a built file that starts and leaves."""
+    with open(os.path.join(directory, "ptp"), "rb") as built:
+        interpreter = built.readline()[2:].split(b" ")[0].decode()
+    return timed([interpreter, "-IScimport posix; posix._exit(0)"], b"", {"PATH": PATH})
 
 
 def peak_kib(directory: str, verb: str, stdin: bytes, container: str, netns: str) -> int:
@@ -174,6 +187,9 @@ def pairs(
                 figures = call(directories[side], verb, configuration(mode, side), f"bench-{side}-{i}", path)
                 if i:
                     measured.setdefault((verb, side), []).append(figures)
+                time.sleep(_REST_S)
+        if i:
+            measured.setdefault(("ADD", "floor"), []).append(floor(directories["ours"]))
     peaks = {}
     for side in sides:
         for verb in ("ADD", "DEL"):
@@ -185,12 +201,17 @@ def pairs(
             row[f"{side}_ms"] = statistics.median(f[0] for f in measured[verb, side])
             row[f"{side}_cpu_ms"] = statistics.median(f[1] for f in measured[verb, side])
             row[f"{side}_rss_kib"] = peaks[verb, side]
+        if verb == "ADD":
+            row["floor_ms"] = statistics.median(f[0] for f in measured["ADD", "floor"])
+            row["floor_cpu_ms"] = statistics.median(f[1] for f in measured["ADD", "floor"])
         words = f"{mode:9s} {verb} {fill:5d} attached: ours {row['ours_ms']:7.1f} ms"
         if len(sides) > 1:
             both = list(zip(measured[verb, "ours"], measured[verb, "peer"]))
             row["ratio"] = statistics.median(a[0] / b[0] for a, b in both)
             row["cpu_ratio"] = statistics.median(a[1] / b[1] for a, b in both)
             words += f", peer {row['peer_ms']:7.1f} ms, ratio {row['ratio']:.2f}; cpu {row['cpu_ratio']:.2f}"
+        if "floor_ms" in row:
+            words += f"; floor {row['floor_ms']:.1f} ms, cpu {row['floor_cpu_ms']:.1f}"
         print(words + f"; peak {row['ours_rss_kib'] / 1024:.1f} MiB", flush=True)
         rows.append(row)
     return rows

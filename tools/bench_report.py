@@ -33,13 +33,14 @@ def tables(figures: dict[str, Any]) -> str:
     lines = [
         f"{figures['machine']}; medians of {pairs[0]['pairs']} interleaved pairs, whole processes.",
         "",
-        "| mode | verb | attached | ours, ms | peer, ms | ratio | CPU ratio | ours, peak MiB | peer, peak MiB |",
+        "| mode | verb | attached | interpreter alone, ms | ours, ms | peer, ms | ratio | CPU ratio | peaks, MiB |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for r in pairs:
         peer = [f"{r['peer_ms']:.1f}", f"{r['ratio']:.2f}", f"{r['cpu_ratio']:.2f}"] if "ratio" in r else ["–"] * 3
         peaks = [f"{r[side] / 1024:.1f}" if side in r else "–" for side in ("ours_rss_kib", "peer_rss_kib")]
-        cells = [r["mode"], r["verb"], str(r["fill"]), f"{r['ours_ms']:.1f}", *peer, *peaks]
+        floor = f"{r['floor_ms']:.1f}" if "floor_ms" in r else ""
+        cells = [r["mode"], r["verb"], str(r["fill"]), floor, f"{r['ours_ms']:.1f}", *peer, ", ".join(peaks)]
         lines.append(f"| {' | '.join(cells)} |")
     bursts = [r for r in figures["rows"] if "burst" in r]
     if bursts:
