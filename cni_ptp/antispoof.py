@@ -147,6 +147,16 @@ def findings(attachment: Attachment, addresses: list[bytes]) -> list[str]:
     return words
 
 
+def guarded() -> dict[str, list[bytes]]:
+    """The (packed) addresses that each guarded link is let send from, by the link's name."""
+    with open_socket() as sock:
+        found: dict[str, list[bytes]] = {_name(key): [] for key, _ in _elements(sock, _GUARDED)}
+        for name in _SOURCE.values():
+            for key, _ in _elements(sock, name):
+                found.get(_name(key), []).append(key[_IFNAMSIZ:])
+    return found
+
+
 def refusal() -> str:
     """Why the kernel would not guard, "" if it would: a transaction that is never ended is tried and undone."""
     try:
@@ -162,6 +172,11 @@ def refusal() -> str:
 
 def _key(veth: str) -> bytes:
     return veth.encode().ljust(_IFNAMSIZ, b"\0")
+
+
+def _name(key: bytes) -> str:
+    """The link that a key begins with."""
+    return key[:_IFNAMSIZ].rstrip(b"\0").decode("utf-8", "replace")
 
 
 def _comment(attachment: Attachment) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 POSTROUTING = "POSTROUTING"
 # The source address in the header: offset and length.
-_SADDR = {4: (12, 4), 6: (8, 16)}
+SADDR = {4: (12, 4), 6: (8, 16)}
 
 
 class Jump:
@@ -60,17 +60,17 @@ def chain_rules(sock: Socket, version: int, attachment: Attachment) -> list[Mess
 
 def jumps(sock: Socket, version: int, attachment: Attachment) -> list[Jump]:
     """The jumps to the container's chain.  Only rules that name the chain are read."""
-    table, (offset, length) = IPTABLES_NAT[version], _SADDR[version]
+    table, (offset, length) = IPTABLES_NAT[version], SADDR[version]
     chain = attachment.go_chain().encode() + b"\0"
     found = []
     for message in sock.dump(nft_rule.dump_rules(table, POSTROUTING)).messages:
         if chain in message.payload:
             attrs = nft_rule.RULE.read(message.payload)[1]
-            found.append(Jump(attrs[nft_rule.NFTA_RULE_HANDLE], _source(attrs, offset, length)))
+            found.append(Jump(attrs[nft_rule.NFTA_RULE_HANDLE], source_of(attrs, offset, length)))
     return found
 
 
-def _source(attrs: dict[object, object], offset: int, length: int) -> bytes | None:
+def source_of(attrs: dict[object, object], offset: int, length: int) -> bytes | None:
     """What a rule's match of the source address compares with."""
     expressions = nft_expr.read(attrs.get(nft_rule.NFTA_RULE_EXPRESSIONS, []))  # type: ignore[arg-type]
     for (name, load), (compare, data) in zip(expressions, expressions[1:]):

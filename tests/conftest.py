@@ -85,3 +85,18 @@ def host(_mounts: None, plugin_file: Path) -> Iterator[Host]:
     yield made
     for path in ("/run", "/var/lib/cni"):
         release_directory(path)
+
+
+@pytest.fixture(params=["nft", "legacy"])
+def iptables_flavour(request: pytest.FixtureRequest, host: Host) -> Iterator[str]:
+    """Which kernel interface the host's iptables works on."""
+    directory = "/run/alternatives"
+    os.mkdir(directory)
+    for program in [f"ip{six}tables{verb}" for six in ("", "6") for verb in ("", "-restore", "-save")]:
+        name, dash, verb = program.partition("-")
+        os.symlink(f"/usr/sbin/{name}-{request.param}{dash}{verb}", f"{directory}/{program}")
+    host.run("mount", "--bind", directory, "/etc/alternatives")
+    try:
+        yield str(request.param)
+    finally:
+        host.run("umount", "/etc/alternatives")

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 ABOUT = """\
-Lists the attachments of this plugin on this host: what the kernel, the masquerading, the leases and the network
-configurations say together, and where they do not agree. Reads only.
+Lists the containers attached to this host by this plugin, and those that the Go plugin ptp attached to a network
+that is configured here: what the kernel, the firewall, the leases and the network configurations say together, and
+where they do not agree. Reads only.
 Exit status: 0 if all are healthy, 1 if one is not.
 """
+ANOTHER = "another ptp"
+_HEADING = ("NETWORK", "CONTAINER", "INTERFACE", "ADDRESSES", "HOST END", "MASQUERADE", "ANTISPOOF", "LEASE", "STATE")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,24 +49,30 @@ def run(options: argparse.Namespace) -> int:
     elif not every:
         terminal.say("no attachments of this plugin on this host")
     else:
-        heading = ("NETWORK", "CONTAINER", "INTERFACE", "ADDRESSES", "HOST END", "MASQUERADE", "LEASE", "STATE")
-        terminal.table(heading, [_row(found, terminal) for found in every])
+        terminal.table(_HEADING, [_row(found, terminal) for found in every])
     return 1 if any(found.wrong for found in every) else 0
 
 
 def _row(found: Found, terminal: Terminal) -> tuple[str, ...]:
     attachment = found.attachment
     state = terminal.paint("red", "; ".join(found.wrong)) if found.wrong else terminal.paint("green", "healthy")
+    if not found.is_ours():
+        state += f", made by {ANOTHER}"
     return (
         printable(attachment.network),
         printable(attachment.containerid)[:24],
         printable(attachment.ifname),
         ",".join([text_of(a) for a in found.addresses()]) or "-",
         found.link.name if found.link is not None else "-",
-        "yes" if found.masqueraded else "no",
+        _backends(found) or "no",
+        "yes" if found.guarded is not None else "no",
         "yes" if found.leases else "no",
         state,
     )
+
+
+def _backends(found: Found) -> str:
+    return ", ".join(sorted(found.backends))
 
 
 def document(found: Found) -> dict[str, Any]:
@@ -76,8 +85,11 @@ def document(found: Found) -> dict[str, Any]:
         "addresses": [text_of(a) for a in found.addresses()],
         "hostInterface": None if link is None else link.name,
         "mtu": None if link is None else link.mtu,
+        "madeBy": "cni-ptp" if found.is_ours() else ANOTHER,
         "routed": [text_of(a) for a in sorted(found.routed, key=lambda a: (len(a), a))],
-        "masqueraded": [text_of(a) for a in sorted(found.masqueraded, key=lambda a: (len(a), a))],
+        "masqueraded": [text_of(a) for a in found.masqueraded],
+        "masqueradedBy": _backends(found) or None,
+        "antiSpoof": found.guarded is not None,
         "leases": [lease.path for lease in found.leases],
         "healthy": not found.wrong,
         "wrong": found.wrong,

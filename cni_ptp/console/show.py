@@ -14,7 +14,7 @@ from ..netlink.rt_nsid import NETNSA_NSID, get_nsid
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..netns import Netns, open_netns
 from . import iproute
-from .listing import places
+from .listing import ANOTHER, places
 from .survey import Found, Survey
 from .terminal import Terminal, printable
 
@@ -56,6 +56,8 @@ def _draw(found: Found, terminal: Terminal) -> None:
     terminal.say(paint("bold", printable(str(found.attachment))))
     state = paint("red", "; ".join(found.wrong)) if found.wrong else paint("green", "healthy")
     terminal.say(f"  state       {state}")
+    if not found.is_ours():
+        terminal.say(f"  made by     {ANOTHER}")
     for lease in found.leases:
         made = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(lease.made))
         terminal.say(f"  lease       {text_of(lease.address)} since {made}, {printable(lease.path)}")
@@ -75,7 +77,10 @@ def _draw(found: Found, terminal: Terminal) -> None:
 
 def _host_lines(found: Found) -> Iterator[str]:
     masqueraded = ", ".join([text_of(a) for a in found.masqueraded])
-    yield f"leaving the host as its address: {masqueraded or 'none (no masquerading)'}"
+    by = f", by {' and '.join(sorted(found.backends))}" if found.backends else ""
+    yield f"leaving the host as its address: {masqueraded or 'none (no masquerading)'}{by}"
+    if found.guarded is not None:
+        yield f"may send from {', '.join([text_of(a) for a in found.guarded])} only (antiSpoof)"
     forwarding = {family: sysctl.read(name) for family, name in _FORWARDING}
     yield "forwarding  " + ", ".join([f"{k} {'on' if v != '0' else 'OFF'}" for k, v in forwarding.items() if v])
     if found.link is None:

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import os
 
-from .. import masquerade, sysctl
+from .. import antispoof, sysctl
 from ..attachment import ALIAS_PREFIX, Attachment, parse_alias
+from ..errors import CniError, NetlinkError
 from ..ip import bits, parse_cidr, text_of
 from ..ipam.settings import DATA_DIR
-from ..netlink.rt_link import Link, dump_veths
+from ..netlink.rt_link import Link
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from . import conflist, iproute, lease_files
 from .lease_files import LeaseFile
+from .masquerading import Masquerading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_IFF_LOWER_UP = 1 << 16
+_FAMILIES = (iproute.AF_INET, iproute.AF_INET6)
 _FORWARDING = {4: ("IPv4", "ipv4/ip_forward"), 16: ("IPv6", "ipv6/conf/all/forwarding")}
 
 
@@ -60,15 +62,21 @@ class Network:
                 continue
         return found
 
-    def masquerades_by_nf_tables(self) -> bool:
-        """Whether each address must be in our table."""
-        return self.conf.get("ipmasq") is True and self.conf.get("ipmasqbackend", "") in ("", "nftables")
+    def masquerades(self) -> bool:
+        """Whether each address must be masqueraded."""
+        return self.conf.get("ipmasq") is True
+
+    def guards(self) -> bool:
+        """Whether each host end must be guarded against spoofing."""
+        return self.conf.get("antispoof") is True
 
 
 class Found:
     """One attachment, or what is left of one.
 
-    link: its host end, or None.  routed, masqueraded: packed addresses.  leases: its lease files.  wrong: in words.
+    link: its host end, or None.  routed, masqueraded: packed addresses.  backends: what masquerades.
+    guarded: the packed addresses it may send from, None if it is not kept from spoofing.  leases: its lease files.
+    wrong: in words.
     """
 
     def __init__(self, attachment: Attachment) -> None:
@@ -76,12 +84,18 @@ class Found:
         self.link: Link | None = None
         self.routed: list[bytes] = []
         self.masqueraded: list[bytes] = []
+        self.backends: set[str] = set()
+        self.guarded: list[bytes] | None = None
         self.leases: list[LeaseFile] = []
         self.wrong: list[str] = []
 
     def is_named(self) -> bool:
         """Whether it is known whose it is: of a long identity the interface may tell no more than a hash."""
-        return self.link is None or self.link.alias == self.attachment.alias()
+        return self.link is None or not self.is_ours() or self.link.alias == self.attachment.alias()
+
+    def is_ours(self) -> bool:
+        """Whether this plugin made its host end; the Go plugin gives no alias."""
+        return self.link is None or _is_ours(self.link)
 
     def addresses(self) -> list[bytes]:
         """All that it has anywhere, IPv4 first."""
@@ -96,15 +110,17 @@ class Survey:
         self.networks = configured(conf_dir)
         self.data_dirs = sorted({data_dir, *[n.data_dir() for n in self.networks.values() if n.has_leases()]})
         self.found: dict[tuple[str, str, str], Found] = {}
-        self.strangers: list[bytes] = []
-        for owner, address in masquerade.owners():
-            if owner is None:
-                self.strangers.append(address)
-            else:
-                self._of(owner).masqueraded.append(address)
-        self._links()
-        self._leases()
+        masquerading = Masquerading()
+        for owner in masquerading.ours:
+            if owner is not None:
+                self._of(owner)
+        others = self._links()
+        self._leases(others)
+        guarded = _guarded()
         for found in self.found.values():
+            by = masquerading.of(found.attachment, found.addresses())
+            found.masqueraded, found.backends = sorted(by, key=lambda a: (len(a), a)), set(by.values())
+            found.guarded = guarded.get(found.link.name) if found.link is not None else None
             found.wrong = self._wrong(found)
 
     def _of(self, attachment: Attachment) -> Found:
@@ -114,21 +130,26 @@ class Survey:
         """All, in the order of network, container and interface."""
         return [self.found[key] for key in sorted(self.found)]
 
-    def _links(self) -> None:
+    def _links(self) -> dict[bytes, Link]:
+        """Our host ends and what is routed over them; returns the other veths, by the addresses routed over them."""
         with Socket(NETLINK_ROUTE) as sock:
-            links = {}
-            for reply in sock.dump(dump_veths()).read():
-                link = Link(reply)
-                if link.kind == "veth" and link.alias.startswith(ALIAS_PREFIX + " "):
-                    found = self._of(self._owner(link))
-                    found.link = link
-                    links[link.ifindex] = found
-                    if link.up and not reply[0][3] & _IFF_LOWER_UP:
-                        found.wrong.append("no carrier")
-            for family in (iproute.AF_INET, iproute.AF_INET6):
-                for route in iproute.routes(sock, family) if links else ():
-                    if route.ifindex in links and route.length == bits(route.dst):
-                        links[route.ifindex].routed.append(route.dst)
+            veths = iproute.veths(sock)
+            routes = [r for family in _FAMILIES for r in iproute.routes(sock, family)] if veths else []
+        ours, others = {}, {}
+        for link in veths:
+            if _is_ours(link):
+                found = ours[link.ifindex] = self._of(self._owner(link))
+                found.link = link
+            else:
+                others[link.ifindex] = link
+        routed = {}
+        for route in routes:
+            if route.length == bits(route.dst):
+                if route.ifindex in ours:
+                    ours[route.ifindex].routed.append(route.dst)
+                elif route.ifindex in others:
+                    routed[route.dst] = others[route.ifindex]
+        return routed
 
     def _owner(self, link: Link) -> Attachment:
         attachment = parse_alias(link.alias)
@@ -146,14 +167,21 @@ class Survey:
                     return candidate
         return Attachment(network, mark, "?")
 
-    def _leases(self) -> None:
-        """Of our networks only: a network that a bridge serves has its leases in the same place."""
+    def _leases(self, others: dict[bytes, Link]) -> None:
+        """Of our networks only: a network that a bridge serves has its leases in the same place.
+
+        others: see _links.  A veth over which the host routes to a leased address is what the Go plugin attached.
+        """
         ours = set(self.networks) | {key[0] for key in self.found}
         for data_dir in self.data_dirs:
             for network in lease_files.networks(data_dir):
                 for lease in self._leases_of(data_dir, network) if network in ours else ():
                     if lease.ifname:
-                        self._of(Attachment(*lease.key())).leases.append(lease)
+                        found = self._of(Attachment(*lease.key()))
+                        found.leases.append(lease)
+                        if lease.address in others and found.link in (None, others[lease.address]):
+                            found.link = others[lease.address]
+                            found.routed.append(lease.address)
 
     def _leases_of(self, data_dir: str, network: str) -> list[LeaseFile]:
         try:
@@ -167,7 +195,7 @@ class Survey:
             left = [word for word, there in (("lease", found.leases), ("masquerading", found.masqueraded)) if there]
             return [f"no interface, only its {' and '.join(left)}: ptp gc removes it"]
         words = [] if link.up else ["the host end is down"]
-        if "no carrier" in found.wrong:
+        if link.up and not link.carrier:
             words.append("the container end is down")
         routed = set(found.routed)
         words += [f"the host has no route to {text_of(a)}" for a in found.addresses() if a not in routed]
@@ -184,9 +212,24 @@ class Survey:
         if network is not None and network.has_leases():
             leased = {lease.address for lease in found.leases}
             words += [f"no lease for {text_of(a)}" for a in found.routed if a not in leased]
-        if network is not None and network.masquerades_by_nf_tables():
+        if network is not None and network.masquerades():
             words += [f"{text_of(a)} is not masqueraded" for a in found.routed if a not in found.masqueraded]
+        if found.guarded is not None:
+            words += [f"packets from {text_of(a)} are dropped" for a in found.routed if a not in found.guarded]
+        elif network is not None and network.guards() and found.is_ours():
+            words.append("nothing keeps it from spoofing")
         return words
+
+
+def _is_ours(link: Link) -> bool:
+    return link.alias.startswith(ALIAS_PREFIX + " ")
+
+
+def _guarded() -> dict[str, list[bytes]]:
+    try:
+        return antispoof.guarded()
+    except (CniError, NetlinkError):
+        return {}
 
 
 def configured(directory: str) -> dict[str, Network]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +14,13 @@ from tests.masquerade.test_masquerade import base_chains, masq, outside, traced
 from tests.namespaces import Host
 
 GO = Path("/usr/lib/cni")
-PROGRAMS = [f"ip{six}tables{verb}" for six in ("", "6") for verb in ("", "-restore", "-save")]
 
 
-@pytest.fixture(params=["nft", "legacy"])
-def flavour(request: pytest.FixtureRequest, host: Host) -> Iterator[str]:
-    """Which kernel interface the host's iptables works on."""
-    directory = "/run/alternatives"
-    os.mkdir(directory)
-    for program in PROGRAMS:
-        name, dash, verb = program.partition("-")
-        os.symlink(f"/usr/sbin/{name}-{request.param}{dash}{verb}", f"{directory}/{program}")
-    host.run("mount", "--bind", directory, "/etc/alternatives")
-    try:
-        base_chains(host)
-        yield request.param
-    finally:
-        host.run("umount", "/etc/alternatives")
+@pytest.fixture
+def flavour(iptables_flavour: str, host: Host) -> str:
+    """Which kernel interface the host's iptables works on; its base chains are there."""
+    base_chains(host)
+    return iptables_flavour
 
 
 def rules(host: Host) -> str:
