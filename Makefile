@@ -68,6 +68,11 @@ hosts: build ## run it under CPython 3.9 to 3.13 where found, and in a Debian 13
 	@tools/prepare.sh test
 	@tests/hosts/run.sh
 
+newcomer: PACKAGES += debootstrap debian-archive-keyring
+newcomer: ## README's way to a container on the network, in a Debian 12 with nothing installed, as root (1 min)
+	@tools/prepare.sh test
+	@tests/hosts/newcomer.sh
+
 faults: build ## the whole sweep: a fault at every system call of ADD and DEL, every backend (6 minutes)
 	@tools/prepare.sh test
 	CNI_PTP_FAULTS=all $(UNSHARE) .venv/bin/python -m pytest -n auto tests/faults
@@ -88,5 +93,5 @@ help: ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; \
 		do printf '  make %-11s %s\n' "$$target" "$$text"; done
 
-.PHONY: e2e containerd2 hosts kernels build demo install uninstall verify test lint bench faults clean help
+.PHONY: e2e containerd2 hosts newcomer kernels build demo install uninstall verify test lint bench faults clean help
 .DEFAULT_GOAL := build

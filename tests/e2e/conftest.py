@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
+from busybox_image import image as make_image
 
-from tests.e2e.image import image as make_image
 from tests.e2e.machine import PTP, Machine, missing_programs
 
 TYPE_CHECKING = False

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 
-from tests.e2e.image import NAME as IMAGE
-from tests.e2e.image import serving
+from busybox_image import NAME as IMAGE
+
 from tests.e2e.machine import PLUGINS, Machine, wait_for
+from tests.e2e.reach import serving
 
 SOCKET = "/run/containerd/containerd.sock"
 LOG = "/run/containerd.log"
@@ -26,6 +27,13 @@ version = 2
 """
 
 
+def start(machine: Machine) -> subprocess.Popen[bytes]:
+    """containerd serves."""
+    daemon = machine.start("containerd", log=LOG)
+    wait_for("containerd answers", lambda: "Server:" in machine.run("ctr", "version", ok=False))
+    return daemon
+
+
 class Containerd:
     """A running containerd that knows the image, in its namespaces `default` (ctr) and `k8s.io` (CRI)."""
 
@@ -33,22 +41,17 @@ class Containerd:
         self.machine = machine
         machine.write("/etc/containerd/config.toml", CONFIG)
         machine.write("/run/image.tar", image)
-        self.start()
+        self._daemon = start(machine)
         # From 2.0 on the daemon imports, into the snapshotter of its own configuration, unless ctr is to do it.
         local = ["--local"] if "--local" in self.ctr("image", "import", "--help") else []
         for namespace in ("default", "k8s.io"):
             self.ctr("-n", namespace, "image", "import", *local, "--snapshotter", "native", "/run/image.tar")
 
-    def start(self) -> None:
-        """containerd serves."""
-        self._daemon = self.machine.start("containerd", log=LOG)
-        wait_for("containerd answers", lambda: "Server:" in self.machine.run("ctr", "version", ok=False))
-
     def restart(self) -> None:
         """containerd was killed, as by a crash, and serves again; containers go on meanwhile."""
         self.machine.run("pkill", "-KILL", "-x", "containerd")
         self._daemon.wait()
-        self.start()
+        self._daemon = start(self.machine)
 
     def ctr(self, *argv: str) -> str:
         return self.machine.run("ctr", *argv)

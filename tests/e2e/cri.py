@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import base64
 
+from busybox_image import NAME as IMAGE
+
 from tests.e2e.containerd import SOCKET
-from tests.e2e.image import NAME as IMAGE
-from tests.e2e.image import serving
 from tests.e2e.machine import Machine
+from tests.e2e.reach import serving
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

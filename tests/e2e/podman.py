@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tests.e2e.image import NAME as IMAGE
-from tests.e2e.image import serving
+from busybox_image import NAME as IMAGE
+
 from tests.e2e.machine import PLUGINS, Machine
 from tests.e2e.network import NAME
+from tests.e2e.reach import serving
 
 CONTAINERS_CONF = f"""
 [containers]

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
         def exec(self, *argv: str) -> str: ...
 
 
+def serving(text: str) -> list[str]:
+    """A container's command: a web server on port 80, of IPv4 and IPv6, whose only page is `text`."""
+    return ["/bin/sh", "-c", f"mkdir -p /www; echo {text} >/www/index.html; exec httpd -f -p 80 -h /www"]
+
+
 def addresses(machine: Machine, container: Runs) -> list[str]:
     """The container's addresses on eth0, IPv4 first, without link-local ones."""
     lines = [line.split() for line in container.exec("/bin/ip", "addr", "show", "dev", "eth0").splitlines()]

@@ -1,4 +1,7 @@
-"""A container image made here, of Debian's busybox and nothing else."""
+"""A container image made of this host's busybox and nothing else, without a registry (Debian: busybox-static).
+
+busybox_image.py | ctr image import -       (or: podman load)
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ import hashlib
 import io
 import json
 import shutil
+import sys
 import tarfile
 
-NAME = "localhost/busybox:e2e"
-APPLETS = ("sh", "sleep", "mkdir", "nc", "httpd", "ip", "cat")
+NAME = "localhost/busybox:latest"
+APPLETS = ("sh", "sleep", "mkdir", "nc", "httpd", "ip", "cat", "ping", "wget")
 
 
 def image() -> bytes:
@@ -39,7 +43,8 @@ def image() -> bytes:
 
 def _layer() -> bytes:
     busybox = shutil.which("busybox")
-    assert busybox is not None, "busybox-static is not installed"
+    if busybox is None:
+        raise SystemExit("busybox_image.py: there is no busybox here; Debian has it in busybox-static")
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         with open(busybox, "rb") as f:
@@ -57,6 +62,5 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes, mode: int) -> None
     archive.addfile(info, io.BytesIO(content))
 
 
-def serving(text: str) -> list[str]:
-    """A container's command: a web server on port 80, of IPv4 and IPv6, whose only page is `text`."""
-    return ["/bin/sh", "-c", f"mkdir -p /www; echo {text} >/www/index.html; exec httpd -f -p 80 -h /www"]
+if __name__ == "__main__":
+    sys.stdout.buffer.write(image())
