@@ -1,4 +1,4 @@
-"""Fixtures for tests on a real kernel; and in CI a skipped test is a failure."""
+"""Fixtures for tests on a real kernel."""
 
 from __future__ import annotations
 
@@ -21,29 +21,9 @@ from tests.namespaces import (
     new_network_namespace,
     release_directory,
 )
+from tests.skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401  hooks
 
 ROOT = Path(__file__).resolve().parent.parent
-IN_CI = os.environ.get("CI", "").lower() in ("true", "1")
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """In CI what a test lacks is to be installed."""
-    outcome = yield
-    report = outcome.get_result()  # type: ignore[attr-defined]
-    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
-        report.outcome = "failed"
-        report.longrepr = f"skipped in CI, which is a failure: {report.longrepr}"
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
-    """The same for a module that is skipped as a whole."""
-    outcome = yield
-    report = outcome.get_result()  # type: ignore[attr-defined]
-    if IN_CI and report.skipped:
-        report.outcome = "failed"
-        report.longrepr = f"{collector.nodeid} skipped in CI, which is a failure: {report.longrepr}"
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import pytest
 from busybox_image import image as make_image
 
 from tests.e2e.machine import PTP, Machine, missing_programs
+from tests.skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401  hooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
