@@ -1,4 +1,4 @@
-"""Which command for people is asked for; every one is a module with ABOUT, `arguments` and `run`.
+"""Which command for people is asked for; every one is a module with ABOUT, EXAMPLES, `arguments` and `run`.
 
 Exit status: 0 done; 1 not done, the reason on stderr; 2 not understood (doctor: see there); 130 interrupted.
 """
@@ -14,7 +14,7 @@ from .. import __version__
 from ..errors import CniError, to_cni
 
 COMMANDS = {
-    "demo": "make a host and a container of its own, attach, talk, check, detach: see it work",
+    "demo": "see it work, between a host and a container of its own",
     "doctor": "what this host offers, what is wrong with it, and the remedy",
     "list": "the attachments on this host, and whether they are healthy",
     "show": "one attachment, drawn from host to container",
@@ -26,11 +26,13 @@ COMMANDS = {
 }
 _MODULES = {"list": "listing"}
 _ABOUT = """\
-ptp is a CNI plugin: a container runtime executes it with CNI_COMMAND set. Called by a person it does one of these:
+ptp is a CNI plugin: a container runtime executes it with CNI_COMMAND set.
+Called by a person it does one of these:
 
 """
 _END = """
-`ptp COMMAND --help` tells more about each.
+`ptp COMMAND --help` tells more about each, with examples.
+First steps: ptp demo; ptp install --conflist NAME; ptp doctor.
 """
 _INTERRUPTED = 130
 _CLOSED_PIPE = 141
@@ -65,7 +67,10 @@ def _run(argv: list[str]) -> int:
     name = argv[0]
     module = import_module(f".{_MODULES.get(name, name)}", __package__)
     parser = argparse.ArgumentParser(
-        prog=f"ptp {name}", description=module.ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=f"ptp {name}",
+        description=module.ABOUT,
+        epilog=module.EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.arguments(parser)
     status: int = module.run(parser.parse_args(argv[1:]))

@@ -25,8 +25,8 @@ _MOST_READ = 1 << 20
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What can be chosen about it."""
-    parser.add_argument("--conflist", metavar="NAME", help="also write a network configuration of that name")
-    parser.add_argument("--conf-dir", metavar="DIR", default=DIRECTORY, help=f"where to ({DIRECTORY})")
+    parser.add_argument("--conflist", metavar="NAME", help="also write a network configuration with ipMasq")
+    parser.add_argument("--conf-dir", metavar="DIR", default=DIRECTORY, help=f"the directory for that ({DIRECTORY})")
     parser.add_argument(
         "--subnet",
         metavar="CIDR",
@@ -65,6 +65,8 @@ def write(listed: Listed, terminal: Terminal) -> None:
     """The list is at its path."""
     directory = os.path.dirname(listed.path)
     os.makedirs(directory, 0o755, exist_ok=True)
+    if os.path.lexists(listed.path):
+        terminal.say(f"kept the one that was there as {placing.keep(listed.path)}")
     placing.replace(placing.write_aside(listed.path, listed.content, 0o644), listed.path)
     terminal.say(f"wrote {listed.path}")
     first = next(iter(files(directory)), listed.path)

@@ -21,10 +21,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 ABOUT = """\
-Makes a host and a container out of empty network namespaces, attaches the container by executing the plugin as a
-container runtime does, opens TCP connections over IPv4 and IPv6, checks, detaches, and looks at what is left.
-This machine's network is not touched. Works as root, and as a user who may make user namespaces.
+Makes a host and a container out of empty network namespaces, attaches the
+container by executing the plugin as a container runtime does, opens TCP
+connections over IPv4 and IPv6, checks, detaches, and looks at what is left.
+This machine's network is not touched. Works as root, and as a user who may make
+user namespaces.
 Exit status: 0 if every step was right, else 1.
+"""
+EXAMPLES = """\
+example:
+  ptp demo
 """
 _SUBNETS = ("10.88.0.0/24", "fd00:88::/64")
 _CONTAINER, _IFNAME = "demo-container", "eth0"

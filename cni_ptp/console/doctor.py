@@ -12,16 +12,23 @@ from .survey import Survey
 from .terminal import Terminal, printable
 
 ABOUT = """\
-Looks at everything the plugin needs of this host and says of each whether it is well, with the remedy if it is not.
-Changes nothing; what has to be tried is tried in a network namespace that is thrown away. Best run as root.
+Looks at everything the plugin needs of this host and says of each whether it is
+well, with the remedy if it is not. Changes nothing; what has to be tried is
+tried in a network namespace that is thrown away. Best run as root.
 Exit status: 0 all is well, 1 there are warnings, 2 there are problems.
+"""
+EXAMPLES = """\
+examples:
+  ptp doctor                              everything
+  ptp doctor --quiet                      only what is not well
+  ptp doctor --cni-path /usr/lib/cni      the plugins are there
 """
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What can be chosen."""
-    default = ":".join(doctor_files.PLACES)
-    parser.add_argument("--cni-path", metavar="DIRS", help=f"where plugins are ($CNI_PATH, else {default})")
+    help_path = "where plugins are, joined by colons; else CNI_PATH, else the usual places"
+    parser.add_argument("--cni-path", metavar="DIRS", help=help_path)
     parser.add_argument("--quiet", action="store_true", help="only what is not well")
     places(parser)
 

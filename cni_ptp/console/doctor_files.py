@@ -150,7 +150,8 @@ def _data_dirs(survey: Survey) -> Iterator[Line]:
         elif os.stat(there).st_mode & stat.S_IWOTH and not os.stat(there).st_mode & stat.S_ISVTX:
             yield problem("leases", f"everybody can write to {there}", f"chmod o-w {there}")
         elif os.statvfs(there).f_flag & os.ST_RDONLY or not os.access(there, os.W_OK | os.X_OK):
-            yield problem("leases", f"{there} can not be written", "mount it writable, or set ipam.dataDir")
+            remedy = "mount it writable, or set ipam.dataDir" if os.geteuid() == 0 else "run ptp doctor as root"
+            yield problem("leases", f"{there} can not be written", remedy)
         else:
             yield ok("leases", f"{path} can be written")
 

@@ -33,7 +33,7 @@ def lines(survey: Survey) -> Iterator[Line]:
         yield _reverse_path(defaults)
         yield from _mtu(survey, defaults)
         yield from _overlaps(survey, sock)
-    yield _attachments(attachments)
+    yield _attachments(survey)
 
 
 def _forwarding(attachments: list[Found]) -> Iterator[Line]:
@@ -142,7 +142,10 @@ def _overlaps(survey: Survey, sock: Socket) -> Iterator[Line]:
                     yield problem("subnets", found, "give the network addresses that nobody else on this host uses")
 
 
-def _attachments(attachments: list[Found]) -> Line:
+def _attachments(survey: Survey) -> Line:
+    attachments = survey.attachments()
+    if survey.blind:
+        return warning("attachments", f"{len(attachments)}, not looked at: {survey.blind}", "run ptp doctor as root")
     wrong = [f for f in attachments if f.wrong]
     if wrong:
         found = "; ".join([f"{f.attachment.containerid}: {f.wrong[0]}" for f in wrong[:_SHOWN]])

@@ -16,24 +16,32 @@ from ..ipam.settings import DATA_DIR
 from ..netlink.rt_link import del_link
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from .listing import places
-from .survey import Found, Survey
+from .survey import Found, Survey, survey
 from .terminal import Progress, Terminal, printable
 
 ABOUT = """\
-Removes what no valid attachment owns: host interfaces, routes with them, masquerading and leases, of the networks of
-this plugin only. Which attachments are valid is for you to say: --valid for each, or --none-valid.
-Without either, an attachment is valid while its host interface exists, or its lease is younger than a minute; what is
-removed then are the leases and the masquerading of containers whose network namespace is gone.
+Removes what no valid attachment owns: host interfaces, routes with them,
+masquerading and leases, of the networks of this plugin only. Which attachments
+are valid is for you to say: --valid for each, or --none-valid.
+Without either, an attachment is valid while its host interface exists, or its
+lease is younger than a minute; what is removed then are the leases and the
+masquerading of containers whose network namespace is gone.
 Exit status: 0 if all that should go is gone, else 1.
+"""
+EXAMPLES = """\
+examples:
+  ptp gc --dry-run                        what would go?
+  ptp gc                                  what containers left that are gone
+  ptp gc --network mynet --valid mynet/4711/eth0
+                                          all of mynet but this one
 """
 _YOUNG_S = 60.0  # longer than an ADD may take: it has its lease before it has its interface
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What can be chosen."""
-    parser.add_argument(
-        "--valid", metavar="NET/CONTAINER/IFNAME", action="append", default=[], help="an attachment to keep"
-    )
+    help_valid = "an attachment to keep, all others go; once for each"
+    parser.add_argument("--valid", metavar="NET/CONTAINER/IFNAME", action="append", default=[], help=help_valid)
     parser.add_argument("--none-valid", action="store_true", help="remove every attachment, of running containers, too")
     parser.add_argument("--network", metavar="NET", help="of this network only")
     parser.add_argument("--dry-run", action="store_true", help="say what would be removed, and remove nothing")
@@ -43,9 +51,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """What is stale was removed, or named if that is all that was asked for."""
     terminal = Terminal()
-    survey = Survey(options.conf_dir, options.data_dir)
-    valid = _valid(options, survey)
-    stale = [f for f in survey.attachments() if f.attachment not in valid and _wanted(options, f)]
+    seen = survey(options.conf_dir, options.data_dir)
+    valid = _valid(options, seen)
+    stale = [f for f in seen.attachments() if f.attachment not in valid and _wanted(options, f)]
     for found in stale:
         verb = "would remove" if options.dry_run else "removing"
         terminal.say(f"{verb} {_described(found)}")
@@ -55,15 +63,15 @@ def run(options: argparse.Namespace) -> int:
         return 0
     _delete_links(stale)
     # Also networks where nothing seems stale: an empty table of ours, a lease index out of date.
-    networks = {f.attachment.network for f in survey.attachments()} | set(survey.networks)
+    networks = {f.attachment.network for f in seen.attachments()} | set(seen.networks)
     failed = 0
-    unnamed = {f.attachment.network for f in survey.attachments() if not f.is_named()}
+    unnamed = {f.attachment.network for f in seen.attachments() if not f.is_named()}
     if unnamed and not options.none_valid:
         # The plugin's GC would take them for stale, since nobody can name them.
         terminal.say(f"left alone: network {', '.join(sorted(unnamed))}, which has an interface of unknown owner")
         networks -= unnamed
     for network in sorted(filter(lambda n: options.network in (None, n), networks)):
-        failed += _collect(network, valid, survey, terminal)
+        failed += _collect(network, valid, seen, terminal)
     return 1 if failed else 0
 
 
@@ -82,7 +90,7 @@ def _delete_links(stale: list[Found]) -> None:
     progress.finish()
 
 
-def _valid(options: argparse.Namespace, survey: Survey) -> set[Attachment]:
+def _valid(options: argparse.Namespace, seen: Survey) -> set[Attachment]:
     if options.none_valid and options.valid:
         raise CniError(
             INVALID_ENVIRONMENT_VARIABLES, "collect what is stale", "--valid and --none-valid exclude each other"
@@ -94,7 +102,7 @@ def _valid(options: argparse.Namespace, survey: Survey) -> set[Attachment]:
     youngest = time.time() - _YOUNG_S
     return {
         f.attachment
-        for f in survey.attachments()
+        for f in seen.attachments()
         if f.link is not None or any(lease.made > youngest for lease in f.leases)
     }
 
@@ -115,12 +123,12 @@ def _described(found: Found) -> str:
     return printable(f"{found.attachment}: {'; '.join(has)}")
 
 
-def _collect(network: str, valid: set[Attachment], survey: Survey, terminal: Terminal) -> int:
+def _collect(network: str, valid: set[Attachment], seen: Survey, terminal: Terminal) -> int:
     """The network's GC was done, wherever its leases are; returns how many failures were reported."""
     keep = [{"containerID": a.containerid, "ifname": a.ifname} for a in valid if a.network == network]
-    configured = survey.networks.get(network)
+    configured = seen.networks.get(network)
     failed = 0
-    for data_dir in {DATA_DIR if configured is None else configured.data_dir(), *survey.data_dirs}:
+    for data_dir in {DATA_DIR if configured is None else configured.data_dir(), *seen.data_dirs}:
         document = {
             "cniVersion": "1.1.0",
             "name": network,

@@ -13,10 +13,19 @@ from . import conflist, placing, program
 from .terminal import Terminal
 
 ABOUT = """\
-Writes the plugin into the directory where the container runtime looks for plugins. A running runtime may execute it
-meanwhile: it meets the old file or the new one, whole. The file is made for the Python that will run it.
-A file of the same name that is not ours is never touched without --force, and then kept for `ptp uninstall`.
-Exit status: 0 if all is installed, 1 if nothing is.
+Writes the plugin into the directory where the container runtime looks for
+plugins. A running runtime may execute it meanwhile: it meets the old file or
+the new one, whole. The file is made for the Python that will run it.
+A file of the same name that is not ours is never touched without --force, and
+then kept for `ptp uninstall`.
+Exit status: 0 if all is installed, 1 if not.
+"""
+EXAMPLES = """\
+examples:
+  ptp install                             to /opt/cni/bin
+  ptp install --conflist mynet            also a network for the runtime
+  ptp install --conflist lan --subnet 10.99.0.0/24
+  ptp install --force --to /usr/lib/cni   instead of the Go plugin there
 """
 DIRECTORY = "/opt/cni/bin"
 IPAM = ("host-local", "static")
@@ -29,9 +38,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--python", metavar="PATH", help="the Python, 3.9 or later, that will run it (the one of this file)"
     )
     parser.add_argument("--with-ipam", action="store_true", help="also under the names host-local and static")
-    parser.add_argument(
-        "--force", action="store_true", help="replace files that are not ours, keeping a backup of each"
-    )
+    help_force = "replace files that are not ours, and a configuration, keeping a backup of each"
+    parser.add_argument("--force", action="store_true", help=help_force)
     conflist.arguments(parser)
 
 

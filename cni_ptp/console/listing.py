@@ -9,7 +9,7 @@ from .. import jsonio
 from ..ip import text_of
 from ..ipam.settings import DATA_DIR
 from . import conflist
-from .survey import Found, Survey
+from .survey import Found, survey
 from .terminal import Terminal, printable
 
 TYPE_CHECKING = False
@@ -17,10 +17,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 ABOUT = """\
-Lists the containers attached to this host by this plugin, and those that the Go plugin ptp attached to a network
-that is configured here: what the kernel, the firewall, the leases and the network configurations say together, and
-where they do not agree. Reads only.
+Lists the containers attached to this host by this plugin, and those that the Go
+plugin ptp attached to a network that is configured here: what the kernel, the
+firewall, the leases and the network configurations say together, and where they
+do not agree. Reads only. As root.
 Exit status: 0 if all are healthy, 1 if one is not.
+"""
+EXAMPLES = """\
+examples:
+  ptp list
+  ptp list --json | python3 -m json.tool
 """
 ANOTHER = "another ptp"
 _HEADING = ("NETWORK", "CONTAINER", "INTERFACE", "ADDRESSES", "HOST END", "MASQUERADE", "ANTISPOOF", "LEASE", "STATE")
@@ -34,15 +40,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def places(parser: argparse.ArgumentParser) -> None:
     """Where configurations and leases are looked for."""
-    parser.add_argument("--conf-dir", metavar="DIR", default=conflist.DIRECTORY, help=f"({conflist.DIRECTORY})")
-    parser.add_argument(
-        "--data-dir", metavar="DIR", default=DATA_DIR, help=f"leases; also where configurations say ({DATA_DIR})"
-    )
+    help_conf = f"network configurations ({conflist.DIRECTORY})"
+    parser.add_argument("--conf-dir", metavar="DIR", default=conflist.DIRECTORY, help=help_conf)
+    help_data = f"leases, besides where configurations say ({DATA_DIR})"
+    parser.add_argument("--data-dir", metavar="DIR", default=DATA_DIR, help=help_data)
 
 
 def run(options: argparse.Namespace) -> int:
     """The attachments were printed."""
-    every = Survey(options.conf_dir, options.data_dir).attachments()
+    every = survey(options.conf_dir, options.data_dir).attachments()
     terminal = Terminal()
     if options.json:
         sys.stdout.write(jsonio.dumps([document(found) for found in every]).decode("utf-8", "replace") + "\n")

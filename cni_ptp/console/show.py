@@ -15,7 +15,7 @@ from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..netns import Netns, open_netns
 from . import iproute
 from .listing import ANOTHER, places
-from .survey import Found, Survey
+from .survey import Found, survey
 from .terminal import Terminal, printable
 
 TYPE_CHECKING = False
@@ -23,9 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ABOUT = """\
-Draws the attachments of one container, host to container: interfaces, addresses, routes, masquerading and lease, as
-the kernel has them now. The beginning of the container's name will do if no other begins so. Reads only.
-Exit status: 0 if all is well, 1 if something is wrong or there is no such attachment.
+Draws the attachments of one container, host to container: interfaces,
+addresses, routes, masquerading and lease, as the kernel has them now. The
+beginning of the container's name will do if no other begins so. Reads only. As
+root.
+Exit status: 0 if all is well, 1 if something is wrong or there is no such
+attachment.
+"""
+EXAMPLES = """\
+example:
+  ptp show 4711
 """
 _NAMED = ("/run/netns", "/var/run/netns", "/run/docker/netns")
 
@@ -38,7 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The container's attachments were drawn."""
-    every = Survey(options.conf_dir, options.data_dir).attachments()
+    every = survey(options.conf_dir, options.data_dir).attachments()
     matching = [f for f in every if f.attachment.containerid == options.container]
     matching = matching or [f for f in every if f.attachment.containerid.startswith(options.container)]
     names = {f.attachment.containerid for f in matching}

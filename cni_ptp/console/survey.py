@@ -9,7 +9,8 @@ import os
 
 from .. import antispoof, sysctl
 from ..attachment import ALIAS_PREFIX, Attachment, parse_alias
-from ..errors import CniError, NetlinkError
+from ..commands import status
+from ..errors import KERNEL_REFUSED, CniError, NetlinkError
 from ..ip import bits, parse_cidr, text_of
 from ..ipam.settings import DATA_DIR
 from ..netlink.rt_link import Link
@@ -104,9 +105,13 @@ class Found:
 
 
 class Survey:
-    """The host's attachments.  found: by (network, container, ifname).  networks: our configured ones, by name."""
+    """The host's attachments.  found: by (network, container, ifname).  networks: our configured ones, by name.
+
+    blind: why not all of it can be seen, "" if it can: a firewall that can not be read looks like one without rules.
+    """
 
     def __init__(self, conf_dir: str = conflist.DIRECTORY, data_dir: str = DATA_DIR) -> None:
+        self.blind = "; ".join(status.missing_capabilities())
         self.networks = configured(conf_dir)
         self.data_dirs = sorted({data_dir, *[n.data_dir() for n in self.networks.values() if n.has_leases()]})
         self.found: dict[tuple[str, str, str], Found] = {}
@@ -230,6 +235,14 @@ def _guarded() -> dict[str, list[bytes]]:
         return antispoof.guarded()
     except (CniError, NetlinkError):
         return {}
+
+
+def survey(conf_dir: str, data_dir: str) -> Survey:
+    """The host's attachments, wholly seen; else CniError 100."""
+    seen = Survey(conf_dir, data_dir)
+    if seen.blind:
+        raise CniError(KERNEL_REFUSED, "look at this host's attachments", f"{seen.blind}: run it as root")
+    return seen
 
 
 def configured(directory: str) -> dict[str, Network]:

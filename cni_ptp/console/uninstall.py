@@ -12,11 +12,17 @@ from .install import DIRECTORY, IPAM
 from .terminal import Terminal
 
 ABOUT = """\
-Removes the plugin and its names host-local and static from the directory where the container runtime looks for
-plugins, and puts back what `ptp install --force` replaced. Files that are not ours are left alone.
-While containers are attached it does nothing without --force: their runtime needs the plugin to detach them.
-Network configurations stay.
+Removes the plugin and its names host-local and static from the directory where
+the container runtime looks for plugins, and puts back what `ptp install
+--force` replaced. Files that are not ours are left alone. While containers are
+attached it does nothing without --force: their runtime needs the plugin to
+detach them. Network configurations stay.
 Exit status: 0 if nothing of ours is there any more, else 1.
+"""
+EXAMPLES = """\
+examples:
+  ptp uninstall                           from /opt/cni/bin
+  ptp uninstall --to /usr/lib/cni         what was there before comes back
 """
 
 

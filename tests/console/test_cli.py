@@ -1,7 +1,8 @@
-"""The commands' common manners: help, versions, what is not understood."""
+"""The commands' common manners: help, versions, what is not understood, what is not allowed."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 
 import cni_ptp
 from cni_ptp.console.cli import COMMANDS
+from tests.console.people import CONF_DIR, ask, attach, configure
+from tests.namespaces import Host, empty_directory, release_directory
 
 WITH_OPTIONS = [name for name in COMMANDS if name not in ("help", "version")]
 
@@ -60,3 +63,47 @@ def test_the_man_page_tells_of_every_command_and_option(plugin_file: Path) -> No
             page.replace(",", " ").split()
         )
         assert not missing, (name, missing)
+
+
+@pytest.mark.parametrize("argv", [["list"], ["show", "c1"], ["gc", "--dry-run"]])
+def test_who_may_not_see_the_firewall_is_told_so_instead_of_that_there_is_none(host: Host, argv: list[str]) -> None:
+    configure()
+    attach(host, "c1")
+    drop = ("setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin")
+    done = host.run(*drop, str(host.plugin_file), *argv, "--conf-dir", CONF_DIR, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "CAP_NET_ADMIN is missing: run it as root" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["", *WITH_OPTIONS])
+def test_help_fits_a_terminal_of_80_columns(plugin_file: Path, name: str) -> None:
+    lines = ptp(plugin_file, *name.split(), "--help").stdout.splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+
+
+def test_every_example_of_help_runs(host: Host) -> None:
+    """In the order of a host's life; with the directories that are meant, empty but for what comes to be."""
+    for directory in ("/opt", "/etc/cni", "/usr/lib/cni"):
+        empty_directory(directory)
+    try:
+        done = [line for name in ("demo", "install") for line in examples(host, name)]
+        listed = json.loads(Path("/etc/cni/net.d/10-mynet.conflist").read_text())
+        attach(host, "4711", {**listed["plugins"][0], "name": listed["name"], "cniVersion": listed["cniVersion"]})
+        done += [line for name in ("doctor", "list", "show", "gc") for line in examples(host, name)]
+        assert ask(host, "gc", "--none-valid").returncode == 0
+        done += examples(host, "uninstall")
+        assert len(done) > 10
+    finally:
+        for directory in ("/usr/lib/cni", "/etc/cni", "/opt"):
+            release_directory(directory)
+
+
+def examples(host: Host, name: str) -> list[str]:
+    """The command lines under `examples:` of a command's help, which were run."""
+    text = ask(host, name, "--help").stdout.partition("\nexample")[2]
+    lines = [line.strip().partition("   ")[0] for line in text.splitlines() if line.startswith("  ptp ")]
+    for line in lines:
+        done = host.run("sh", "-c", line.replace("ptp", str(host.plugin_file), 1), check=False)
+        # doctor's status tells of the host, which has no plugins in one of the places; it is understood, though.
+        assert done.returncode == 0 or (name == "doctor" and "usage" not in done.stderr), (line, done)
+    return lines

@@ -166,6 +166,7 @@ def test_a_conflist_is_not_overwritten_unasked(host: Host, to: Path, tmp_path: P
     assert (net_d / "10-mynet.conflist").read_bytes() == before
     assert ask(host, *argv, "--force").returncode == 0
     assert (net_d / "10-mynet.conflist").read_bytes() != before  # another random IPv6 subnet
+    assert [p.read_bytes() for p in net_d.iterdir() if p.name.startswith(".")] == [before]
 
 
 def test_a_conflist_over_the_hosts_own_network_is_refused(host: Host, to: Path, tmp_path: Path) -> None:
