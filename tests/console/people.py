@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -42,3 +44,35 @@ def ask(host: Host, *argv: str, **more: Any) -> subprocess.CompletedProcess[str]
     """`ptp` with these arguments, finished, whatever its exit status."""
     environ = {"PATH": os.environ["PATH"]}
     return host.run(str(host.plugin_file), *argv, check=False, env=environ, **more)
+
+
+class Screen:
+    """A terminal at which `ptp` was started.  text: what is on it so far."""
+
+    def __init__(self, host: Host, *argv: str, **environ: str) -> None:
+        self._terminal, theirs = pty.openpty()
+        environ = {"PATH": os.environ["PATH"], "TERM": "xterm", **environ}
+        # A shell starts what runs in the background with SIGINT ignored, the tests perhaps.
+        words = ["env", "--default-signal=INT", str(host.plugin_file), *argv]
+        self._process = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env=environ)
+        os.close(theirs)
+        self.text = ""
+
+    def read(self, until: str = "") -> str:
+        """What is on it when the words appear, or when the command is over."""
+        while not until or until not in self.text:
+            try:
+                self.text += os.read(self._terminal, 4096).decode()
+            except OSError:  # EIO: nobody has the other side open any more
+                break
+        return self.text
+
+    def interrupt(self) -> None:
+        """Control-C was pressed."""
+        self._process.send_signal(signal.SIGINT)
+
+    def status(self) -> int:
+        """The exit status of the command, once it is over."""
+        self.read()
+        os.close(self._terminal)
+        return self._process.wait(30)
