@@ -6,7 +6,7 @@ PYTHON := $(shell test -x /usr/bin/python3 && echo /usr/bin/python3 || \
 
 # The packages of Debian and Ubuntu that `make test` needs; as root it installs those that are missing.
 PACKAGES := python3-venv iproute2 iptables nftables strace util-linux containernetworking-plugins gcc libc6-dev \
-	python3-yaml
+	python3-yaml groff-base
 export PYTHON PACKAGES
 
 # Tests see a network of their own: whatever one of them does wrong, this machine's is out of its reach.

@@ -21,9 +21,12 @@ _MOST_STDIN = 1 << 20
 
 
 def about(role: str) -> int:
-    """The about text is on stderr; exit status 0."""
+    """The about text is on stderr, as the Go plugins have it; a person at a terminal is told more.  Exit status 0."""
     supported = ", ".join(versions.SUPPORTED)
-    os.write(2, f"CNI {role} plugin cni-ptp {__version__}\nCNI protocol versions supported: {supported}\n".encode())
+    text = f"CNI {role} plugin cni-ptp {__version__}\nCNI protocol versions supported: {supported}\n"
+    if role == "ptp" and os.isatty(2):
+        text += "A container runtime executes it; ptp --help says what it does for people.\n"
+    os.write(2, text.encode())
     return 0
 
 

@@ -24,6 +24,12 @@ def test_at_a_terminal_the_healthy_is_green_and_the_wrong_is_red(host: Host) -> 
     assert f"{RED}the host has no route to 10.9.0.2" in screen.text
 
 
+def test_who_calls_it_without_a_word_is_told_of_help(host: Host) -> None:
+    screen = Screen(host)
+    assert screen.status() == 0
+    assert "ptp --help" in screen.text
+
+
 @pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
 def test_a_terminal_that_wants_no_colour_gets_none(host: Host, environ: dict[str, str]) -> None:
     attach(host, "c1")
