@@ -13,17 +13,21 @@ SOCKET = "/run/containerd/containerd.sock"
 LOG = "/run/containerd.log"
 
 # runc without systemd and AppArmor; the snapshotter that needs nothing of the kernel.
-CONFIG = f"""
-version = 2
-[plugins."io.containerd.grpc.v1.cri"]
+CRI = '[plugins."io.containerd.grpc.v1.cri"]'
+HERE = f"""
+{CRI}
   sandbox_image = "{IMAGE}"
   disable_apparmor = true
   restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "native"
+"""
+CONFIG = f"""
+version = 2
+{HERE}
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{PLUGINS}"
     conf_dir = "/etc/cni/net.d"
-  [plugins."io.containerd.grpc.v1.cri".containerd]
-    snapshotter = "native"
 """
 
 
@@ -37,9 +41,9 @@ def start(machine: Machine) -> subprocess.Popen[bytes]:
 class Containerd:
     """A running containerd that knows the image, in its namespaces `default` (ctr) and `k8s.io` (CRI)."""
 
-    def __init__(self, machine: Machine, image: bytes) -> None:
+    def __init__(self, machine: Machine, image: bytes, config: str = CONFIG) -> None:
         self.machine = machine
-        machine.write("/etc/containerd/config.toml", CONFIG)
+        machine.write("/etc/containerd/config.toml", config)
         machine.write("/run/image.tar", image)
         self._daemon = start(machine)
         # From 2.0 on the daemon imports, into the snapshotter of its own configuration, unless ctr is to do it.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from busybox_image import NAME as IMAGE
 
 from tests.docs.blocks import Block, blocks
-from tests.e2e.containerd import start
-from tests.e2e.machine import PLUGINS, ROOT, Machine
+from tests.e2e.containerd import CRI, HERE, Containerd, start
+from tests.e2e.cri import Cri
+from tests.e2e.machine import PLUGINS, ROOT, Machine, wait_for
 from tests.e2e.podman import CONTAINERS_CONF, Podman
 from tests.e2e.reach import expect_outside_sees_the_host
 
@@ -35,10 +37,9 @@ def do(machine: Machine, text: str, directory: str = "/") -> str:
 
 
 def without_plugin(machine: Machine) -> None:
-    """The machine has neither our plugin nor a directory for it; containerd runs as Debian's package starts it."""
+    """The machine has neither our plugin nor a directory for it; what is here is a repository at REPOSITORY."""
     machine.run("rm", "-r", f"{PLUGINS}/ptp", "/opt/cni", "/etc/containerd")
     machine.run("env", "HOME=/tmp", "sh", "-euc", f"cd {ROOT}; {_AS_REPOSITORY}", "sh", REPOSITORY)
-    start(machine)
 
 
 class OneCommand:
@@ -56,6 +57,7 @@ class OneCommand:
 
 def test_a_newcomer_has_a_container_on_the_network(machine: Machine) -> None:
     without_plugin(machine)
+    start(machine)  # as the package does it
 
     text = block("README.md", "sh", "git clone").text
     # There is no outside to get packages from; that they are enough is seen by tests/hosts/newcomer.sh.
@@ -70,12 +72,32 @@ def test_a_newcomer_has_a_container_on_the_network(machine: Machine) -> None:
 
 def test_the_commands_of_the_page_on_containerd(machine: Machine) -> None:
     without_plugin(machine)
+    start(machine)
     machine.write("/etc/cni/net.d/10-ptp.conflist", block("docs/containerd.md", "json").text)
 
     do(machine, block("docs/containerd.md", "sh", "make").text, REPOSITORY)
     said = do(machine, block("docs/containerd.md", "sh", "ctr run").text, REPOSITORY)
 
     assert "inet 10.88.0.2/16" in said and "inet6 2001:db8:4860::2/64" in said
+    assert machine.traces("10.88.0.", "2001:db8:4860:") == ""
+
+
+def test_pods_of_debians_containerd_get_what_the_page_says(machine: Machine, image: bytes) -> None:
+    """Its package's configuration has another directory of plugins than containerd by itself."""
+    without_plugin(machine)
+    do(machine, "make\n" + block("docs/containerd.md", "sh", "/usr/lib/cni").text, REPOSITORY)
+    machine.write("/etc/cni/net.d/10-ptp.conflist", block("docs/containerd.md", "json").text)
+
+    config = Path("/etc/containerd/config.toml").read_text()
+    assert config.count(CRI + "\n") == 1
+    Containerd(machine, image, config.replace(CRI + "\n", "") + HERE)
+    cri = Cri(machine)
+    wait_for("the network is ready", cri.network_ready)
+    a = cri.pod("a")
+
+    assert a.reported_addresses() == ["10.88.0.2", "2001:db8:4860::2"]
+    assert "0a:58:0a:58:00:02" in a.exec("ip", "link", "show", "dev", "eth0"), "another plugin attached it"
+    a.end()
     assert machine.traces("10.88.0.", "2001:db8:4860:") == ""
 
 
