@@ -34,12 +34,13 @@ _AS_ADD = Args("ADD", "doctor", "/nowhere", "eth0", "", "", False)
 def lines(survey: Survey, conf_dir: str, cni_path: str) -> Iterator[Line]:
     """All that is to say.  cni_path: the directories of plugins, joined by colons."""
     directories = [d for d in cni_path.split(":") if os.path.isdir(d)]
-    plugin = next((p for p in (os.path.join(d, "ptp") for d in directories) if os.path.lexists(p)), None)
-    if plugin is None:
+    plugins = [p for p in (os.path.join(d, "ptp") for d in directories) if os.path.lexists(p)]
+    if not plugins:
         state = problem if survey.networks else warning
         yield state("plugin", f"there is no ptp in {cni_path}", "ptp install --to DIR")
     else:
-        yield from _plugin(plugin)
+        yield from _plugin(plugins[0])
+        yield from _others(plugins)
     yield from _configurations(survey, conf_dir, directories)
     yield from _data_dirs(survey)
     yield from _leases(survey)
@@ -59,6 +60,15 @@ def _plugin(path: str) -> Iterator[Line]:
     yield ok("plugin", path)
     with open(path, "rb") as f:
         yield _interpreter(path, program.interpreter_of(f.read(256)))
+
+
+def _others(plugins: list[str]) -> Iterator[Line]:
+    """Which of several a runtime executes is for the runtime to say: podman and Debian's containerd look elsewhere."""
+    if any(program.is_ours(path) for path in plugins):
+        for path in plugins[1:]:
+            if not program.is_ours(path):
+                found = f"{path} is another plugin: a runtime that looks there first executes that one"
+                yield warning("plugin", found, f"ptp install --force --to {os.path.dirname(path)} keeps a backup of it")
 
 
 def _interpreter(path: str, interpreter: str) -> Line:

@@ -27,9 +27,9 @@ class Doctor:
         shutil.copy(host.plugin_file, self.plugin)
         configure()
 
-    def says(self, state: int, *words: str, prefix: tuple[str, ...] = ()) -> None:
+    def says(self, state: int, *words: str, prefix: tuple[str, ...] = (), path: str = "") -> None:
         """One line and its remedy have all the words, and the exit status is the state's."""
-        argv = ["doctor", "--conf-dir", CONF_DIR, "--cni-path", str(self.plugin.parent), "--quiet"]
+        argv = ["doctor", "--conf-dir", CONF_DIR, "--cni-path", f"{self.plugin.parent}{path}", "--quiet"]
         done = self.host.run(*prefix, str(self.host.plugin_file), *argv, check=False)
         assert done.stderr == ""
         findings = done.stdout.replace("\n   ", "").splitlines()
@@ -135,6 +135,14 @@ def test_a_plugin_that_anybody_can_change(doctor: Doctor) -> None:
 def test_another_plugin_of_the_name(doctor: Doctor) -> None:
     doctor.plugin.write_bytes(b"#!/bin/sh\n")
     doctor.says(WARNING, "plugin", "another plugin", "--force")
+
+
+def test_another_plugin_of_the_name_elsewhere(doctor: Doctor, tmp_path: Path) -> None:
+    other = tmp_path / "lib" / "ptp"
+    other.parent.mkdir(mode=0o755)
+    other.write_bytes(b"#!/bin/sh\n")
+    other.chmod(0o755)
+    doctor.says(WARNING, "plugin", f"{other} is another plugin", f"--to {other.parent}", path=f":{other.parent}")
 
 
 def test_an_interpreter_that_is_gone(doctor: Doctor) -> None:
