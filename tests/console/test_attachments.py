@@ -104,7 +104,9 @@ def test_leases_of_other_plugins_networks_are_none_of_ours(host: Host) -> None:
 
 def test_list_and_show_agree_with_the_kernel_for_200_attachments_within_a_second(host: Host) -> None:
     netns = host.container("all").path  # one for all: namespaces take longer to make than attachments
-    conf = {**CONF, "ipam": {"type": "host-local", "subnet": "10.9.0.0/16"}}
+    configure(
+        conf := {**CONF, "ipam": {**CONF["ipam"], "ranges": [[{"subnet": "10.9.0.0/16"}], [{"subnet": "fd09::/64"}]]}}
+    )
     for i in range(200):
         host.plugin("ADD", conf, container=f"c{i}", ifname=f"eth{i}", netns=netns).ok()
     since = time.monotonic()
@@ -112,11 +114,26 @@ def test_list_and_show_agree_with_the_kernel_for_200_attachments_within_a_second
     listing = time.monotonic() - since
     shown = ask(host, "show", "c77", "--conf-dir", CONF_DIR)
     showing = time.monotonic() - since - listing
-    routes = {r["dst"]: r["dev"] for r in host.ip("-4", "route")}
-    assert {a["addresses"][0]: a["hostInterface"] for a in found} == routes and len(found) == 200
-    assert all(a["healthy"] for a in found)
-    assert shown.returncode == 0 and "container c77 on" in shown.stdout
-    assert listing < 1 and showing < 1
+    assert len(found) == 200 and all(a["healthy"] for a in found)
+    links = {link["ifalias"].split()[2]: (link["ifname"], link["mtu"]) for link in host.ip("link") if "ifalias" in link}
+    assert {a["containerID"]: (a["hostInterface"], a["mtu"]) for a in found} == links
+    kernel = host.ip("-4", "route") + [r for r in host.ip("-6", "route") if r["dst"].startswith("fd09::")]
+    assert {(to, a["hostInterface"]) for a in found for to in a["routed"]} == {(r["dst"], r["dev"]) for r in kernel}
+    masqueraded = [(to, a["containerID"]) for a in found for to in a["masqueraded"]]
+    assert sorted(masqueraded) == sorted(owned(host, "masq4") + owned(host, "masq6"))
+    leases = "/var/lib/cni/networks/mynet"
+    assert {p for a in found for p in a["leases"]} == {f"{leases}/{n}" for n in os.listdir(leases) if n[0] in "1f"}
+    one = next(a for a in found if a["containerID"] == "c77")
+    assert shown.returncode == 0 and "container c77 on" in shown.stdout and one["hostInterface"] in shown.stdout
+    assert all(f"route {to} " in shown.stdout and f"lease       {to} " in shown.stdout for to in one["addresses"])
+    assert listing < 1 and showing < 1, (listing, showing)
+
+
+def owned(host: Host, name: str) -> list[tuple[str, str]]:
+    """(address, container) of each element of a set of ours."""
+    parts = json.loads(host.run("nft", "-j", "list", "set", "inet", "cni_ptp", name).stdout)["nftables"]
+    (found,) = [part["set"] for part in parts if "set" in part]
+    return [(e["elem"]["val"], e["elem"]["comment"].split()[1]) for e in found["elem"]]
 
 
 def test_show_draws_host_and_container(host: Host) -> None:
