@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.namespaces import Host, Reply
 
 LOG = "/run/ptp.log"
@@ -24,6 +26,17 @@ def conf(**more: Any) -> dict[str, Any]:
 def lines() -> list[dict[str, Any]]:
     """What the log says."""
     return [json.loads(line) for line in Path(LOG).read_text().splitlines()]
+
+
+def documented() -> str:
+    """What docs/security.md says of the log."""
+    return (ROOT / "docs" / "security.md").read_text().split("\n## The log\n")[1].split("\n## ")[0]
+
+
+def documented_steps() -> dict[str, list[str]]:
+    """The steps of each verb."""
+    rows = re.findall(r"^\| ([A-Z]+) \| (`.*`) \|$", documented(), re.MULTILINE)
+    return {verb: re.findall(r"`([^`]+)`", steps) for verb, steps in rows}
 
 
 def attached_and_detached(host: Host, configuration: dict[str, Any], **more: Any) -> list[Reply]:
@@ -44,11 +57,7 @@ def test_each_call_is_one_line_with_the_milliseconds_of_its_steps(host: Host) ->
     assert [entry["command"] for entry in log] == ["ADD", "CHECK", "DEL", "GC", "STATUS"]
     assert {(e["code"], e["level"], e["network"]) for e in log} == {(0, "info", "mynet")}
     assert (log[0]["container"], log[0]["ifname"]) == ("c1", "eth0")
-    added, checked, deleted, collected = [list(e["steps"]) for e in log[:4]]
-    assert added == ["prepare", "ipam", "masquerade", "pair", "guard", "container end", "host end", "reply"]
-    assert checked == ["compare", "ipam"]
-    assert deleted == ["prepare", "masquerade", "link", "ipam"]
-    assert collected == ["links", "masquerade", "guard", "ipam"]
+    assert {e["command"]: list(e["steps"]) for e in log if e["steps"]} == documented_steps()
     for entry in log:
         assert 0 <= sum(entry["steps"].values()) <= entry["ms"] + 0.01 < 10_000
 
@@ -64,6 +73,17 @@ def test_a_call_answers_the_same_with_a_log_and_without(host: Host) -> None:
     assert [r.stdout for r in logged] == [r.stdout for r in without]
     assert {r.stderr for r in logged} == {b""}
     assert {"netns", "cniVersion", "pid", "cpu_ms", "plugin", "python"} <= set(lines()[0])
+
+
+def test_a_line_has_the_keys_that_are_documented_and_no_other(host: Host) -> None:
+    host.container()
+    trace = {"TRACEPARENT": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+    attached_and_detached(host, conf(logLevel="debug"), env=trace)
+    host.plugin("ADD", conf(), netns="/run/netns/gone").error(8)
+    host.plugin("ADD", conf(), ifname="lo").error(100)
+    listed = documented().split("\n* ", 1)[1].split("\n| verb")[0]
+    names = set(re.findall(r"`([a-zA-Z_]+)`", listed)) - {"TRACEPARENT", "debug"}
+    assert {key for line in lines() for key in line} == names
 
 
 def test_the_file_is_its_owners_alone_and_only_ever_grows(host: Host) -> None:
