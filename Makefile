@@ -42,10 +42,11 @@ lint: ## ruff and mypy --strict
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-bench: build ## compare with the Go plugin, and write docs/performance.md (BENCH_ARGS: see tools/bench.py)
+bench: build ## compare with the Go plugin; writes docs/performance.md, README.md (BENCH_ARGS: see tools/bench.py)
 	@tools/prepare.sh test
 	python3 tools/bench.py --write docs $(BENCH_ARGS)
 	python3 tools/bench_report.py docs/performance.json
+	python3 tools/readme_figures.py
 
 # The container runtimes of Debian 12; each test runs them in namespaces of its own, with files of its own.
 e2e: PACKAGES += containerd runc podman busybox-static curl
@@ -83,8 +84,9 @@ kernels: build ## run it on Debian's kernels 5.10, 6.1 and 6.12 in virtual machi
 	@tools/prepare.sh test
 	@tests/kernels/run.sh
 
-readme: build ## put what the demo prints into README.md
+readme: build ## put what the demo prints, and the figures of docs/performance.json, into README.md
 	python3 tools/demo_output.py
+	python3 tools/readme_figures.py
 
 clean: ## remove what the other targets made
 	rm -rf dist build .venv .mypy_cache .ruff_cache .pytest_cache *.egg-info
@@ -93,5 +95,5 @@ help: ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; \
 		do printf '  make %-11s %s\n' "$$target" "$$text"; done
 
-.PHONY: e2e containerd2 hosts newcomer kernels build demo install uninstall verify test lint bench faults clean help
+.PHONY: e2e containerd2 hosts newcomer kernels build demo install uninstall verify test lint bench faults readme clean help
 .DEFAULT_GOAL := build

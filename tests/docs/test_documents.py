@@ -89,6 +89,11 @@ def test_readme_shows_what_the_demo_prints(plugin_file: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_readme_has_the_figures_that_were_measured() -> None:
+    done = subprocess.run(["python3", ROOT / "tools" / "readme_figures.py", "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 # Members of objects that are read as a whole, each named in README's text: a route's, a dns object's, a prevResult's.
 _READERS = ("text", "flag", "number", "object", "objects", "texts", "items", "has")
 _SOURCES = (
