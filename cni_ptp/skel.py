@@ -8,7 +8,7 @@ from __future__ import annotations
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 
 from . import __version__, args, conf, jsonio, signals, versions
-from .errors import INVALID_NETWORK_CONFIG, IO_FAILURE, CniError, to_cni
+from .errors import INVALID_NETWORK_CONFIG, IO_FAILURE, PLUGIN_NOT_AVAILABLE, CniError, to_cni
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,9 +125,16 @@ class Answering:
             if failure.details:
                 document["details"] = failure.details
             try:
-                write_all(1, jsonio.dumps(document))
+                write_all(1, self._spelled(document))
             except CniError:
                 pass
+
+    def _spelled(self, document: dict[str, Any]) -> bytes:
+        try:
+            return jsonio.dumps(document)
+        except ImportError:  # python3-minimal of Debian 11 and 12 has neither _json nor json
+            words = f'"code": {PLUGIN_NOT_AVAILABLE}, "msg": "this Python has no module json: install the whole of it"'
+            return f'{{"cniVersion": "{self.version}", {words}}}'.encode()
 
 
 def _guard_standard_descriptors() -> None:

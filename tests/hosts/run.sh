@@ -56,6 +56,20 @@ in_debian() {
     set -e
 }
 
+# told_in_debian SUITE PACKAGES WORDS: there the plugin answers every call with one document, an error with these words.
+told_in_debian() {
+    root=build/hosts/$1-$2
+    tools/debian_root.sh "$1" "$root" "$2"
+    mkdir -p "$root/usr/lib/cni"
+    cp dist/ptp "$root/usr/lib/cni/ptp"
+    set +e
+    echo '{}' | unshare -n env CNI_COMMAND=STATUS chroot "$root" /usr/lib/cni/ptp >"$root.journey" 2>"$root.stderr"
+    [ $? -eq 1 ] && [ ! -s "$root.stderr" ] && python3 -m json.tool --json-lines <"$root.journey" | grep -q "$3"
+    verdict "Debian $1 with $2 only, where the plugin says that it can not run" "$root.journey"
+    set -e
+}
+
 in_debian trixie python3-minimal
 in_debian bullseye python3
+told_in_debian bookworm python3-minimal "no module json"
 exit "$failed"

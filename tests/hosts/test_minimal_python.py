@@ -1,0 +1,39 @@
+"""python3-minimal of Debian 11 and 12 has neither ctypes nor json; that of Debian 13 is enough."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cni_ptp import netns
+from cni_ptp.errors import INVALID_NETNS, PLUGIN_NOT_AVAILABLE, CniError
+from tests.conftest import ROOT
+
+
+def test_a_python_with_neither_setns_nor_ctypes_is_told_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(netns.os, "setns", raising=False)  # type: ignore[attr-defined]
+    for module in ("_ctypes", "ctypes"):
+        monkeypatch.setitem(sys.modules, module, None)
+
+    with pytest.raises(CniError) as refused:
+        netns._setns()
+
+    assert refused.value.code == INVALID_NETNS
+    assert "3.12" in (refused.value.details or "")
+
+
+def test_a_python_without_json_is_told_so_in_one_document(tmp_path: Path) -> None:
+    for name in ("_json", "json"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError")
+    program = "import sys; sys.path[:0] = sys.argv[1:]; from cni_ptp.main import main; sys.exit(main(['ptp']))"
+    argv = [sys.executable, "-S", "-c", program, str(tmp_path), str(ROOT)]
+    environ = {"PATH": os.defpath, "CNI_COMMAND": "STATUS"}
+    done = subprocess.run(argv, input=b"{}", capture_output=True, env=environ, check=False)
+    assert (done.returncode, done.stderr) == (1, b"")
+    answer = json.loads(done.stdout)
+    assert answer["code"] == PLUGIN_NOT_AVAILABLE and "json" in answer["msg"]
