@@ -41,9 +41,10 @@ _CLOSED_PIPE = 141
 def run(argv: list[str]) -> int:
     """The command in `argv` (without the program's name) was done; returns the exit status."""
     try:
-        return _run(argv)
-    except SystemExit as e:  # argparse ends so, after its words
-        return e.code if isinstance(e.code, int) else 2
+        status = _done(argv)
+        if sys.stdout is not None:  # the caller may have started us with a closed descriptor
+            sys.stdout.flush()
+        return status
     except BrokenPipeError:  # `ptp list | head`: nobody wants the rest; nor shall a later flush stumble over it
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return _CLOSED_PIPE
@@ -53,6 +54,13 @@ def run(argv: list[str]) -> int:
         failure = to_cni(e)
         sys.stderr.write(f"ptp: {failure}\n")
         return 1
+
+
+def _done(argv: list[str]) -> int:
+    try:
+        return _run(argv)
+    except SystemExit as e:  # argparse ends so, after its words
+        return e.code if isinstance(e.code, int) else 2
 
 
 def _run(argv: list[str]) -> int:

@@ -30,6 +30,23 @@ def test_help_lists_every_command_on_stdout(plugin_file: Path, argv: list[str]) 
     assert all(f"  {name} " in done.stdout for name in COMMANDS)
 
 
+@pytest.mark.parametrize("argv", [["help"], ["version"], ["doctor"], ["list", "--help"]], ids=" ".join)
+def test_who_stops_reading_is_no_failure_to_complain_about(plugin_file: Path, argv: list[str]) -> None:
+    """Status 141, as a shell has it for a program that SIGPIPE ended."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "wb") as nobody:
+        done = subprocess.run([str(plugin_file), *argv], stdout=nobody, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("argv", [["help"], ["version"], ["doctor"], ["list", "--help"]], ids=" ".join)
+def test_output_that_can_not_be_written_is_a_failure(plugin_file: Path, argv: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([str(plugin_file), *argv], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 1 and b"ENOSPC" in done.stderr
+
+
 @pytest.mark.parametrize("argv", [["--version"], ["version"], ["-V"]])
 def test_the_version_is_told(plugin_file: Path, argv: list[str]) -> None:
     done = ptp(plugin_file, *argv)
