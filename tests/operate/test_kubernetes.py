@@ -118,6 +118,21 @@ def test_the_pods_may_do_no_more_than_they_must(manifests: dict[str, Any]) -> No
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
 
 
+def test_the_init_container_installs_without_capabilities_and_on_a_read_only_root(
+    host: Host, manifests: dict[str, Any]
+) -> None:
+    init = manifests["DaemonSet"]["spec"]["template"]["spec"]["initContainers"][0]
+    assert init["securityContext"]["readOnlyRootFilesystem"] is True
+    places = {"/opt/cni-ptp/ptp": str(host.plugin_file), "/host/bin": "/run/bin"}
+    command = [places.get(word, word) for word in init["command"]]
+    os.mkdir("/run/bin")
+    Path("/run/bin/ptp").write_text("the Go plugin")
+    as_there = 'mount -o remount,bind,ro / && exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs "$@"'
+    host.run("unshare", "-m", "sh", "-c", as_there, "sh", *command)
+    assert Path("/run/bin/ptp").read_bytes() == host.plugin_file.read_bytes()
+    assert Path("/run/bin/.ptp.cni-ptp-backup").read_text() == "the Go plugin"
+
+
 @pytest.mark.parametrize("cidrs", [["10.244.3.0/24"], ["10.244.3.0/24", "fd00:10:244:3::/64"]], ids=["v4", "dual"])
 def test_the_written_network_attaches_pods_with_the_nodes_addresses(
     host: Host, api: Api, node: list[str], tmp_path: Path, cidrs: list[str]
