@@ -178,3 +178,13 @@ def test_a_conflist_over_the_hosts_own_network_is_refused(host: Host, to: Path, 
     assert done.returncode == 1 and "10.85.3.0/24" in done.stderr
     assert list(to.iterdir()) == []
     assert ask(host, *argv, "--subnet", "10.86.0.0/24").returncode == 0
+
+
+def test_make_does_both_as_well(host: Host, to: Path, tmp_path: Path) -> None:
+    make = ("make", "-s", "-C", str(Path(__file__).parents[2]))
+    conflist = f"INSTALL_ARGS=--with-ipam --conflist mynet --conf-dir {tmp_path}/net.d"
+    host.run(*make, "install", f"TO={to}", conflist)
+    assert sorted(p.name for p in to.iterdir()) == ["host-local", "ptp", "static"]
+    assert (tmp_path / "net.d" / "10-mynet.conflist").exists()
+    host.run(*make, "uninstall", f"TO={to}")
+    assert list(to.iterdir()) == []
