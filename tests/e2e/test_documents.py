@@ -67,6 +67,8 @@ def test_a_newcomer_has_a_container_on_the_network(machine: Machine) -> None:
     assert "inet 10.85.0.2/16" in said and "inet6 fd" in said
     assert "3 packets received" in said
     expect_outside_sees_the_host(machine, OneCommand(machine))
+    diagnosis = machine.run("/opt/cni/bin/ptp", "doctor", ok=False)
+    assert "configuration" in diagnosis and "problem" not in diagnosis, diagnosis
     assert machine.traces("10.85.0.") == ""
 
 
