@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .ip import bits, contains, network_of, version_of
 from .netlink.rt_addr import new_addr
-from .netlink.rt_link import End, set_up
+from .netlink.rt_link import End, set_alias, set_up
 from .netlink.rt_route import RT_SCOPE_HOST, RT_SCOPE_LINK, RT_TABLE_MAIN, FibRoute, new_route
 from .nlmsg import Request
 from .result import Address, Route
@@ -132,7 +132,7 @@ def container_requests(plan: Plan, ifindex: int, ifname: str) -> list[Request]:
 
 def host_requests(plan: Plan, ifindex: int, name: str, alias: str) -> list[Request]:
     """What turns the bare host end into the planned one, in order.  The first says whose it is."""
-    requests = [set_up(ifindex, name, alias)]
+    requests = [set_alias(ifindex, name, alias), set_up(ifindex, name)]
     requests += [new_addr(gateway, bits(gateway), ifindex, name) for gateway in plan.gateways]
     requests += [new_route(r, ifindex, name, exclusive=True) for r in plan.host_routes]
     return requests

@@ -190,12 +190,15 @@ def _delete(name: str) -> None:
 def _prepare_ipv6(host_name: str, ifname: str, planned: Plan, netns: Netns) -> None:
     """What must be so before the ends are up.
 
-    The host takes no router advertisements and no redirects from the container (CVE-2020-10749).
+    The host takes no router advertisements and no redirects from the container (CVE-2020-10749), and without an IPv6
+    address no IPv6 at all: each interface with IPv6 has routes of its own, and whenever one is set up the kernel looks
+    through those of all (net/ipv6/route.c rt6_sync_up), 3 ms with 2,500 containers.
     """
+    uses_ipv6 = any(len(ip.address) == 16 for ip in planned.ips)
+    sysctl.ensure(f"ipv6/conf/{host_name}/disable_ipv6", "0" if uses_ipv6 else "1")
     for setting in ("accept_ra", "accept_redirects"):
         sysctl.ensure(f"ipv6/conf/{host_name}/{setting}", "0")
-    if any(len(ip.address) == 16 for ip in planned.ips):
-        sysctl.ensure(f"ipv6/conf/{host_name}/disable_ipv6", "0")
+    if uses_ipv6:
         netns.inside(lambda: _enable_ipv6(ifname))
 
 

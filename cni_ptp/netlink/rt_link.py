@@ -164,12 +164,19 @@ def dump_veths() -> Request:
     return Request(RTM_GETLINK, NLM_F_DUMP, body, "list veth links", LINK)
 
 
-def set_up(ifindex: int, name: str, alias: str = "") -> Request:
-    """The link is up and, if `alias` is given, says whose it is.  Like: ip link set NAME alias ALIAS up"""
-    body = IFINFOMSG.pack(0, 0, ifindex, IFF_UP, IFF_UP)
-    if alias:
-        body += IFLA_IFALIAS(alias)
-    return Request(RTM_SETLINK, NLM_F_ACK, body, f"set link {name} up", LINK)
+def set_up(ifindex: int, name: str) -> Request:
+    """The link is up.  Like: ip link set NAME up"""
+    return Request(RTM_SETLINK, NLM_F_ACK, IFINFOMSG.pack(0, 0, ifindex, IFF_UP, IFF_UP), f"set link {name} up", LINK)
+
+
+def set_alias(ifindex: int, name: str, alias: str) -> Request:
+    """The link says whose it is.  Like: ip link set NAME alias ALIAS
+
+    Better before it is up, and not in the same request: else the kernel announces a change of a link that has no
+    carrier yet, and looks through every IPv6 route of the host (net/ipv6/addrconf.c addrconf_notify NETDEV_CHANGE).
+    """
+    body = IFINFOMSG.pack(0, 0, ifindex, 0, 0) + IFLA_IFALIAS(alias)
+    return Request(RTM_SETLINK, NLM_F_ACK, body, f"set the alias of link {name}", LINK)
 
 
 def del_link(ifindex: int, name: str) -> Request:

@@ -210,6 +210,17 @@ def test_the_host_end_says_whose_it_is_and_takes_nothing_from_the_container(host
     assert host.sysctl("ipv6/conf/all/forwarding") == "1"
 
 
+def test_a_host_end_without_an_ipv6_address_has_no_ipv6_and_so_no_routes_that_every_other_link_costs_time(
+    host: Host,
+) -> None:
+    host.container()
+    name = host.plugin("ADD", static([("10.0.0.5/24", "10.0.0.1")])).ok()["interfaces"][0]["name"]
+    assert host.sysctl(f"ipv6/conf/{name}/disable_ipv6") == "1"
+    assert host.sysctl(f"ipv6/conf/{name}/accept_ra") == "0"
+    assert host.ip("-6", "route", "show", "table", "all", "dev", name) == []
+    assert host.ip("-6", "addr", "show", "dev", name) == []
+
+
 def test_when_add_returns_both_ends_take_in_what_comes_for_their_ipv6_addresses(host: Host) -> None:
     container = host.container()
     host.plugin("ADD", static([("fd00::5/64", "fd00::1")])).ok()

@@ -34,6 +34,8 @@ SETUP = (
 )
 # File name: the command, whose request is kept.
 SENT = {
+    "set_alias": "ip link set vethA alias cni-ptp",
+    "set_up": "ip link set vethA up",
     "new_addr4_32": "ip addr add 10.1.3.2/32 dev vethA noprefixroute",
     "new_route_subnet": "ip route add 10.1.2.0/24 via 10.1.2.1 dev vethA src 10.1.2.2",
     "new_route_host": "ip route add 10.1.2.7/32 dev vethA scope host",

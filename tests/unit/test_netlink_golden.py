@@ -60,7 +60,8 @@ def requests() -> list[tuple[str, str, Request]]:
         ("new_route6_default", "route", rt_route.new_route(default6, 2, "vethA", exclusive=True)),
         ("del_host_route", "route", rt_route.del_host_route(parse_ip("10.1.2.7"), 2)),
         ("new_veth", "link", veth),
-        ("set_up", "link", rt_link.set_up(3, "vethgolden0", "cni-ptp net abc eth0")),
+        ("set_alias", "link", rt_link.set_alias(2, "vethA", "cni-ptp")),
+        ("set_up", "link", rt_link.set_up(2, "vethA")),
         ("del_link", "link", rt_link.del_link(3, "vethgolden0")),
         ("new_addr4", "addr", rt_addr.new_addr(parse_ip("10.1.2.2"), 24, 2, "eth0")),
         ("new_addr6", "addr", rt_addr.new_addr(parse_ip("fd00::2"), 64, 2, "eth0")),
@@ -79,7 +80,7 @@ def test_a_request_holds_what_iproute2_sends(name: str, family: str, request_: R
     their_attributes = naive(theirs.payload[header:], NESTED[family])
     our_attributes = naive(ours.payload[header:], NESTED[family])
     their_type, their_header = theirs.type, theirs.payload[:header]
-    if name == "set_up":  # iproute2 says RTM_NEWLINK without NLM_F_CREATE for what RTM_SETLINK does
+    if name in ("set_up", "set_alias"):  # iproute2 says RTM_NEWLINK without NLM_F_CREATE for what RTM_SETLINK does
         their_type = rt_link.RTM_SETLINK
     if name.startswith(
         "new_addr4"
