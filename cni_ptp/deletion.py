@@ -42,11 +42,17 @@ class Deletion:
     def wait(self) -> None:
         """The link is gone, and with it its other end, their addresses and routes.  NetlinkError if it is not."""
         while self.child and self._is_there():
-            if os.waitpid(self.child, os.WNOHANG)[0]:
+            if self._child_has_left():
                 break  # killed, or refused: we shall hear why
             sleep(_PAUSE_S)
         # The name goes first: this is answered when the lock is free, and with it all the rest is gone.
         self._delete()
+
+    def _child_has_left(self) -> bool:
+        try:
+            return os.waitpid(self.child, os.WNOHANG)[0] != 0
+        except ChildProcessError:
+            return True  # the runtime ignores SIGCHLD, and so do we: then nothing of a child is kept
 
     def _is_there(self) -> bool:
         refused = self.host.ask(get_link_by_index(self.link.ifindex))[0].error

@@ -65,11 +65,11 @@ def test_when_del_returns_both_ends_and_the_routes_are_gone_and_the_names_are_fr
         assert left == [False] * 4
 
 
-def traced_del(host: Host, *options: str) -> list[str]:
+def traced_del(host: Host, *options: str, wrapper: list[str] | None = None) -> list[str]:
     """The lines of a DEL under strace, with its child's; its configuration is the file /run/conf.json."""
     Path("/run/conf.json").write_text(json.dumps(CONF))
     env = host.environment("DEL", "c1", "/run/netns/c1", "eth0", "", "")
-    argv = ["strace", "-f", "-y", "-qq", "-o", "/run/trace", *options, str(host.plugin_file)]
+    argv = ["strace", "-f", "-y", "-qq", "-o", "/run/trace", *options, *(wrapper or []), str(host.plugin_file)]
     with open("/run/conf.json") as stdin:
         host.run(*argv, stdin=stdin, env=env)
     return Path("/run/trace").read_text().splitlines()
@@ -101,11 +101,24 @@ def test_the_caller_is_not_held_up_by_the_child_which_does_not_stay(host: Host) 
     assert not plugins_alive(host) & seen
 
 
+# Only the child closes its standard input.
+KILLED = ["-P", "/run/conf.json", "--inject=close:signal=SIGKILL"]
+
+
+def test_a_runtime_that_ignores_the_end_of_children_is_served_as_well(host: Host) -> None:
+    """SIGCHLD stays ignored across execve: then there is no child to be waited for."""
+    host.container()
+    before = host.snapshot()
+    host.plugin("ADD", CONF).ok()
+    lines = traced_del(host, *KILLED, wrapper=["sh", "-c", "trap '' CHLD; exec \"$0\""])
+    assert any("killed by SIGKILL" in line for line in lines)
+    assert host.snapshot() == before
+
+
 @pytest.mark.parametrize(
     ("options", "mark"),
     [
-        # Only the child closes its standard input.
-        (["-P", "/run/conf.json", "--inject=close:signal=SIGKILL"], "killed by SIGKILL"),
+        (KILLED, "killed by SIGKILL"),
         (["--inject=clone:error=EAGAIN"], "EAGAIN"),
     ],
     ids=["killed before it began", "not to be had"],
