@@ -11,9 +11,10 @@ import contextlib
 import ctypes
 import json
 import os
+import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,16 @@ def refuse_initial_namespace() -> None:
     """Returns only in a network namespace that is neither the one we were started in nor that of process 1."""
     if _namespace("net") in (_STARTED_IN, _initial("net")):
         raise RuntimeError("no network namespace of one's own: refused")
+
+
+# The ways into the machine's namespaces that are left open: by the number of process 1, and by the files of it.
+_MACHINE = re.compile(r"\bnetns[ =]1\b|/proc/1/|\bnsenter\b.*(-t|--target)[ =]?1\b|\bnet_ns_pid[ =]1\b")
+
+
+def refuse_machine(argv: Iterable[str]) -> None:
+    """RuntimeError for a program that could reach the machine's namespaces, whatever it would do there."""
+    if _MACHINE.search(" ".join(argv)):
+        raise RuntimeError(f"it would reach the machine's namespaces: refused: {argv}")
 
 
 @contextlib.contextmanager
@@ -131,6 +142,7 @@ class Place:
 
     def run(self, *argv: str, check: bool = True, **more: Any) -> subprocess.CompletedProcess[str]:
         """The finished program, its output as text."""
+        refuse_machine(argv)
         more.setdefault("stdout", subprocess.PIPE)
         more.setdefault("stderr", subprocess.PIPE)
         done = subprocess.run([*self.prefix, *argv], text=True, check=False, **more)
@@ -139,6 +151,7 @@ class Place:
 
     def start(self, *argv: str, **more: Any) -> subprocess.Popen[str]:
         """The program, running."""
+        refuse_machine(argv)
         more.setdefault("stdout", subprocess.PIPE)
         return subprocess.Popen([*self.prefix, *argv], text=True, **more)
 
