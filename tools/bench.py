@@ -33,9 +33,9 @@ MODES: dict[str, dict[str, Any]] = {
 FILLED = ("none", "masq")
 SIDES = ("ours", "peer")
 # After each call: what the kernel, or a child of ours, still does must not cost the other side time.
-_REST_S = 0.05
+REST_S = 0.05
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_INSIDE = (
+INSIDE = (
     "mount -t tmpfs t /run && mkdir -p /run/netns /var/lib/cni && mount -t tmpfs t /var/lib/cni "
     '&& ip link set lo up && exec "$@"'
 )
@@ -81,7 +81,7 @@ def in_hosts_of_their_own(options: argparse.Namespace) -> None:
             for name in ("ours", "peer", "pairs", "peer_most", "burst", "at_once"):
                 argv += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
             argv += ["--fill", *map(str, options.fill)]
-            command = ["unshare", "-n", "-m", "sh", "-c", _INSIDE, "sh", *argv]
+            command = ["unshare", "-n", "-m", "sh", "-c", INSIDE, "sh", *argv]
             subprocess.run(command, env={**os.environ, "BENCH_INSIDE": "1"}, check=True)
             rows += json.loads(part.read_text())
     if options.write:
@@ -187,7 +187,7 @@ def pairs(
                 figures = call(directories[side], verb, configuration(mode, side), f"bench-{side}-{i}", path)
                 if i:
                     measured.setdefault((verb, side), []).append(figures)
-                time.sleep(_REST_S)
+                time.sleep(REST_S)
         if i:
             measured.setdefault(("ADD", "floor"), []).append(floor(directories["ours"]))
     peaks = {}
