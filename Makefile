@@ -14,6 +14,8 @@ UNSHARE := unshare -n -m $(shell test `id -u` -eq 0 || echo -U -r)
 # In a user namespace of our own we look like root; pytest names its directory by this, and root's would not be ours.
 export LOGNAME := $(shell id -un)
 PYTEST_ARGS :=
+# Tests wait for the kernel, to take namespaces and links away, half of their time.
+WORKERS := $(shell expr `nproc` \* 3 / 2)
 TO := /opt/cni/bin
 BENCH_ARGS := --fill 0 1000 5000 --burst 200
 
@@ -34,7 +36,7 @@ verify: ## rebuild from these sources and compare dist/ptp with it byte for byte
 
 test: build ## run the tests, installing what they need (PYTEST_ARGS='-k …' selects)
 	@tools/prepare.sh test
-	$(UNSHARE) .venv/bin/python -m pytest -n auto $(PYTEST_ARGS)
+	$(UNSHARE) .venv/bin/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 lint: ## ruff and mypy --strict
 	@tools/prepare.sh lint
