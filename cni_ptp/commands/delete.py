@@ -41,7 +41,7 @@ def delete(args: Args, conf: Conf) -> None:
     with Held(attachment), Socket(NETLINK_ROUTE) as host:
         link = _find_link(host, attachment, args, failures)
         steps.note("prepare")
-        nft = _nft_socket(failures)
+        nft = _nft_socket()
         deletion = _try(failures, lambda: Deletion(host, link)) if link is not None else None
         from ..masquerade import Masquerade  # loaded while the kernel is at work
 
@@ -50,6 +50,7 @@ def delete(args: Args, conf: Conf) -> None:
             if deletion is not None and not hints:
                 # An address that the host routes no more is nobody's: that is what can still be found out.
                 _try(failures, deletion.wait)
+                deletion = None
             _try(failures, lambda: masquerade.remove(hints))
             steps.note("masquerade")
             if deletion is not None:
@@ -64,16 +65,14 @@ def delete(args: Args, conf: Conf) -> None:
         raise first
 
 
-def _nft_socket(failures: list[CniError]) -> Socket | None:
-    """The nf_tables socket; None if the kernel has none.
+def _nft_socket() -> Socket | None:
+    """The nf_tables socket; None if it can not be had: then Masquerade tries again, and judges why.
 
     Opened before the deletion begins, which then holds it as well: see Masquerade why its closing may take long.
     """
     try:
         return Socket(NETLINK_NETFILTER)
-    except OSError as e:
-        if e.errno != errno.EPROTONOSUPPORT:
-            failures.append(to_cni(e))
+    except OSError:
         return None
 
 

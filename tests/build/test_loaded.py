@@ -27,7 +27,6 @@ ALLOWED = {
     "_ctypes": "setns, up to Python 3.11",
     "time": "bounded waiting",
     "select": "bounded waiting",
-    "_thread": "DEL: the kernel's wait for the link's end overlaps the rest",
 }
 # The ways of a call, so that the sets below can be read; names without "cni_ptp.".
 EDGE = set("__main__ main skel args conf errors jsonio signals steps versions result ip attachment".split())
