@@ -39,12 +39,17 @@ for minor in ${MINORS-9 10 11 12 13}; do
     set -e
 done
 
-# in_debian SUITE PACKAGES: the journey, with the plugin executed in that Debian.
-in_debian() {
+# with_plugin SUITE PACKAGES: $root is that Debian, and has the plugin.
+with_plugin() {
     root=build/hosts/$1-$2
     tools/debian_root.sh "$1" "$root" "$2"
     mkdir -p "$root/usr/lib/cni"
     cp dist/ptp "$root/usr/lib/cni/ptp"
+}
+
+# in_debian SUITE PACKAGES: the journey, with the plugin executed in that Debian.
+in_debian() {
+    with_plugin "$1" "$2"
     set +e
     unshare -n -m sh -c '
         mkdir -p /var/lib/cni "$1/var/lib/cni" && mount -t tmpfs cni /var/lib/cni &&
@@ -58,10 +63,7 @@ in_debian() {
 
 # told_in_debian SUITE PACKAGES WORDS: there the plugin answers every call with one document, an error with these words.
 told_in_debian() {
-    root=build/hosts/$1-$2
-    tools/debian_root.sh "$1" "$root" "$2"
-    mkdir -p "$root/usr/lib/cni"
-    cp dist/ptp "$root/usr/lib/cni/ptp"
+    with_plugin "$1" "$2"
     set +e
     echo '{}' | unshare -n env CNI_COMMAND=STATUS chroot "$root" /usr/lib/cni/ptp >"$root.journey" 2>"$root.stderr"
     [ $? -eq 1 ] && [ ! -s "$root.stderr" ] && python3 -m json.tool --json-lines <"$root.journey" | grep -q "$3"
