@@ -13,17 +13,17 @@ import sys
 
 # importlib.machinery has the same class, and costs 3 ms more.
 from _frozen_importlib import ModuleSpec
+from _imp import create_builtin, create_dynamic, exec_builtin, exec_dynamic, extension_suffixes, is_builtin
 from marshal import loads
-from posix import pread
+from posix import environ, pread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import ModuleType
     from typing import Any
 
     # offset and size of its marshalled code objects; the groups it needs, numbers; its modules, none before what it
-    # needs of the others; which of them are packages
-    Group = tuple[int, int, tuple[int, ...], tuple[str, ...], tuple[str, ...]]
+    # needs of the others; which of them are packages; the C modules they import
+    Group = tuple[int, int, tuple[int, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 
 class Module(type(sys)):  # type: ignore[misc]
@@ -35,45 +35,53 @@ class Module(type(sys)):  # type: ignore[misc]
     __getattribute__ = object.__getattribute__
 
 
-class Bytecode:
-    """Finds and loads our modules (PEP 451).
+def load_c(name: str) -> None:
+    """The C module of the standard library is in sys.modules, if it is built in or in the last place of sys.path.
 
-    modules: name -> number of its group.  fd: the built file, open; base: where offsets count from.
+    It is what the import system does, without its Python, and without its reading the directories before that one.
+    """
+    spec = ModuleSpec(name, None)
+    if is_builtin(name):
+        module = create_builtin(spec)
+        exec_builtin(module)
+    else:
+        spec.origin = f"{sys.path[-1]}/{name}{extension_suffixes()[0]}"
+        try:
+            module = create_dynamic(spec)
+        except ImportError:
+            return  # it is elsewhere, if at all: the import system's to find
+        exec_dynamic(module)
+    sys.modules[name] = module
+
+
+def install(modules: dict[str, int], groups: list[Group | None], fd: int, base: int) -> None:
+    """From now on our modules are imported from the open file `fd`, which stays open.
+
+    modules: name -> number of its group.  base: where the groups' offsets count from.
+    The garbage collector is off: main decides whether it is needed.
     """
 
-    def __init__(self, modules: dict[str, int], groups: list[Group | None], fd: int, base: int) -> None:
-        self.modules = modules
-        self.groups = groups
-        self.fd = fd
-        self.base = base
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+    def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         """The spec of a module that is loaded now, with its group; None if it is not ours: the next finder is asked."""
-        number = self.modules.get(name)
+        number = modules.get(name)
         if number is None:
             return None
-        self.load(number)
-        # A loader for the import system is one that has the two methods below: no base class is needed.
-        loader: Any = self
-        return ModuleSpec(name, loader, is_package=hasattr(sys.modules[name], "__path__"))
+        load(number)
+        return ModuleSpec(name, finder, is_package=hasattr(sys.modules[name], "__path__"))
 
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """The module."""
-        return sys.modules[spec.name]
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Its code has run already."""
-
-    def load(self, number: int) -> None:
+    def load(number: int) -> None:
         """The modules of the group, and of those it needs, are in sys.modules; a second time nothing happens."""
-        group, self.groups[number] = self.groups[number], None
+        group, groups[number] = groups[number], None
         if group is None:
             return
-        offset, size, needs, names, packages = group
+        offset, size, needs, names, packages, in_c = group
         for need in needs:
-            self.load(need)
+            load(need)
+        for name in in_c:
+            if name not in sys.modules:
+                load_c(name)
         # The only dynamic code there is: what console/pack.py compiled from the sources beside it in the archive.
-        for name, code in zip(names, loads(pread(self.fd, size, self.base + offset))):  # noqa: S302
+        for name, code in zip(names, loads(pread(fd, size, base + offset))):  # noqa: S302
             parent, _, own_name = name.rpartition(".")
             module = sys.modules[name] = Module(name)
             module.__package__ = name if name in packages else parent
@@ -83,13 +91,17 @@ class Bytecode:
             if parent:
                 setattr(sys.modules[parent], own_name, module)
 
-
-def install(modules: dict[str, int], groups: list[Group | None], fd: int, base: int) -> None:
-    """From now on our modules are imported from the open file `fd`, which stays open.
-
-    The garbage collector is off: main decides whether it is needed.
-    """
+    # A finder and a loader (PEP 451) by what it has, in a types.SimpleNamespace: a class costs 25 us.
+    namespace: Any = type(sys.implementation)
+    finder = namespace(
+        find_spec=find_spec,
+        create_module=lambda spec: sys.modules[spec.name],
+        exec_module=lambda module: None,  # its code has run already
+    )
     gc.disable()
-    bytecode: Any = Bytecode(modules, groups, fd, base)  # a finder by its methods, see above
-    sys.meta_path.insert(0, bytecode)
-    bytecode.load(0)  # whatever was asked for begins with these modules
+    sys.meta_path.insert(0, finder)
+    load(0)  # whatever was asked for begins with these modules
+    verb = environ.get(b"CNI_COMMAND", b"").decode("ascii", "replace").lower()
+    number = modules.get(f"cni_ptp.commands.{verb}")
+    if number is not None:
+        load(number)  # before an import statement asks for it, which then finds it

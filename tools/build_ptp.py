@@ -143,7 +143,7 @@ def _place(expected: bytes, offset: int) -> str:
     _, _, groups = marshal.load(stream)  # noqa: S302  it was made by this process
     at = offset - pack.HEAD_SIZE - stream.tell()
     sources = pack.sources_of(expected)
-    for start, size, _, names, packages in groups:
+    for start, size, _, names, packages, _ in groups:
         if start <= at < start + size:
             paths = [name.replace(".", "/") + ("/__init__.py" if name in packages else ".py") for name in names]
             # Of fewer modules a group is as long as these are in the whole of it.

@@ -16,7 +16,7 @@ import io
 import marshal
 import os
 import zipfile
-from importlib.util import MAGIC_NUMBER
+from importlib.util import MAGIC_NUMBER, find_spec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,10 +39,17 @@ _GROUPS = (
     ("ipam.host_local",),
     ("plan", "sysctl", "ipam.validate"),  # of ADD and CHECK
     ("commands.add",),
+    ("ipam.lease", "result_read"),  # of CHECK and DEL
     ("deletion", "commands.delete"),
+    ("commands.check",),
     ("masquerade",),
     ("nft_masquerade",),
 )
+
+# What of the standard library they import is in C; it is loaded with the group, past the import system.
+_C_MODULES = {"errno", "fcntl", "_sha2", "_sha512", "_socket", "_struct"}
+# What they import within functions, as there are others to do with, but always: of the group of the module named.
+_LATE = {"commands": {"_json"}, "plan": set() if hasattr(os, "setns") else {"_ctypes"}}
 
 # A file that replaces another may be read by a process that the other's shebang line has just started: the line says
 # nothing of what follows but the size of the head, which never changes.
@@ -101,12 +108,15 @@ def _head(interpreter: str, version: str, size: int) -> bytes:
 def bytecode(sources: dict[str, bytes]) -> tuple[bytes, bytes]:
     """(marshalled launcher and index, code of all modules) for the Python that runs this."""
     paths = {module_name(path): path for path in sources if path.endswith(".py")}
-    groups = []
+    groups: list[tuple[int, int, tuple[int, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = []
     code = b""
     for needs, names in _groups({name: _imports(sources[path], path) for name, path in paths.items()}):
         one = marshalled([(paths[name], sources[paths[name]]) for name in names])
         packages = tuple([name for name in names if paths[name].endswith("/__init__.py")])
-        groups.append((len(code), len(one), needs, names, packages))
+        imported = {other for name in names for other in _imports(sources[paths[name]], paths[name])}
+        in_c = (imported & _C_MODULES).union(*[_LATE.get(name[len(PACKAGE) + 1 :], ()) for name in names])
+        in_c -= {name for need in needs for name in groups[need][5]}
+        groups.append((len(code), len(one), needs, names, packages, tuple(sorted(filter(find_spec, in_c)))))
         code += one
     modules = {name: number for number, group in enumerate(groups) for name in group[3]}
     return marshal.dumps((compiled(sources[LAUNCH], LAUNCH), modules, groups)), code
@@ -145,11 +155,18 @@ def _parents(name: str) -> list[str]:
 
 
 def _imports(content: bytes, path: str) -> list[str]:
-    """What a module may import of ours when it is loaded; a name that is no module may be among it."""
+    """What a module may import when it is loaded; a name that is no module may be among it."""
     found = []
     package = module_name(path) if path.endswith("/__init__.py") else module_name(path).rpartition(".")[0]
-    for node in _Leaner().visit(ast.parse(content, path)).body:
-        if isinstance(node, ast.ImportFrom) and node.level:
+    body = _Leaner().visit(ast.parse(content, path)).body
+    for node in body:
+        if isinstance(node, ast.Try):
+            body += [*node.body, *[inner for handler in node.handlers for inner in handler.body]]
+        elif isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.append(node.module)
+        elif isinstance(node, ast.ImportFrom):
             base = package.rsplit(".", node.level - 1)[0] + (f".{node.module}" if node.module else "")
             found += [base, *[f"{base}.{alias.name}" for alias in node.names]]
     return found
