@@ -11,7 +11,6 @@ from .attachment import Attachment
 from .errors import DECODING_FAILURE, INVALID_NETWORK_CONFIG, CniError
 from .jsonio import Fields, loads
 from .result import Dns, Result, parse_dns
-from .result import parse as parse_result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +38,11 @@ class Conf:
     def prev_result(self) -> Result | None:
         """The result of the plugins before, or of the ADD being checked.  CniError 6 if it can not be read."""
         document = self.fields.object("prevResult")
-        return None if document is None else parse_result(document, self.cni_version)
+        if document is None:
+            return None
+        from . import result_read
+
+        return result_read.parse(document, self.cni_version)
 
     def runtime_config(self) -> Fields:
         """The capability arguments that the runtime filled in."""
@@ -119,25 +122,13 @@ def _mac(conf: Conf, args: Args) -> bytes | None:
     text = conf.runtime_config().text("mac") or conf.cni_conf_args().text("mac")
     if not text and "MAC=" in args.args:
         text = dict(cni_args(args.args)).get("MAC", "")
-    return parse_mac(text) if text else None
+    if not text:
+        return None
+    from .mac import parse
 
-
-def parse_mac(text: str) -> bytes:
-    """The 6 bytes of a MAC written with colons or hyphens.  CniError 7 if it is none or may not be an interface's."""
-    parts = text.replace("-", ":").split(":")
-    digits = "".join(parts)
-    if len(parts) != 6 or len(digits) != 12 or any(len(p) != 2 for p in parts) or not _is_hex(digits):
-        raise CniError(INVALID_NETWORK_CONFIG, f'invalid MAC address "{text}"')
-    mac = bytes.fromhex(digits)
-    if mac[0] & 1 or not any(mac):  # include/linux/etherdevice.h is_valid_ether_addr
-        raise CniError(INVALID_NETWORK_CONFIG, f'MAC address "{text}" can not be an interface\'s', "multicast or zero")
-    return mac
+    return parse(text)
 
 
 def mac_text(mac: bytes) -> str:
     """As the kernel and CNI results write it: lower case, colons."""
     return mac.hex(":")
-
-
-def _is_hex(text: str) -> bool:
-    return text.isascii() and all(c in "0123456789abcdefABCDEF" for c in text)

@@ -1,21 +1,20 @@
-"""CNI results: one model, read from and written in every version of the specification.  Pure.
+"""CNI results: one model for all versions of the specification, and how 1.x writes it.  Pure.
 
-Source: CNI SPEC.md "Success"; pkg/types/{020,040,100}/types.go of containernetworking/cni for order and conversions.
+What a call rarely needs is elsewhere: result_old.py writes it for versions before 1.0.0, result_read.py reads a whole.
+Source: CNI SPEC.md "Success"; pkg/types/100/types.go of containernetworking/cni for the order of keys.
 """
 
 from __future__ import annotations
 
 from .errors import DECODING_FAILURE, CniError
-from .ip import cidr_text, parse_cidr, parse_ip, text_of, version_of
-from .jsonio import Fields
-from .versions import SUPPORTED, at_least
+from .ip import cidr_text, parse_cidr, parse_ip, text_of
+from .versions import at_least
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_MOST_IPS = 256
-_MOST_ROUTES = 1000
+    from .jsonio import Fields
 
 
 class Interface:
@@ -121,62 +120,16 @@ class Result:
         self.dns = dns or Dns()
 
 
-# --- reading --------------------------------------------------------------------------------------------------------
-
-
-def parse(fields: Fields, default_version: str) -> Result:
-    """The result of a JSON object, whose version is its cniVersion or else `default_version`.
-
-    CniError 6 if the version is not ours or a value can not be read.
-    """
-    version = fields.text("cniVersion") or default_version
-    if version not in SUPPORTED:
-        raise _undecodable(f'unsupported CNI result version "{version}"')
-    dns = parse_dns(fields.object("dns"))
-    if not at_least(version, "0.3.0"):
-        return _parse_020(fields, dns)
-    return Result(
-        [_parse_interface(f) for f in fields.objects("interfaces", _MOST_IPS)],
-        [_parse_address(f) for f in fields.objects("ips", _MOST_IPS)],
-        [parse_route(f) for f in fields.objects("routes", _MOST_ROUTES)],
-        dns,
-    )
-
-
-def _parse_020(fields: Fields, dns: Dns) -> Result:
-    ips, routes = [], []
-    for key in ("ip4", "ip6"):
-        part = fields.object(key)
-        if part is not None:
-            address, length = _cidr(part, "ip")
-            ips.append(Address(address, length, _ip(part, "gateway")))
-            routes += [parse_route(f) for f in part.objects("routes", _MOST_ROUTES)]
-    return Result([], ips, routes, dns)
-
-
-def _parse_interface(fields: Fields) -> Interface:
-    return Interface(
-        fields.text("name"),
-        fields.text("mac"),
-        fields.number("mtu") or 0,
-        fields.text("sandbox"),
-        fields.text("socketPath"),
-        fields.text("pciID"),
-    )
-
-
-def _parse_address(fields: Fields) -> Address:
-    address, length = _cidr(fields, "address")
-    return Address(address, length, _ip(fields, "gateway"), fields.number("interface"))
+# --- reading its parts, which configurations have as well ------------------------------------------------------------
 
 
 def parse_route(fields: Fields) -> Route:
     """One route object of a result or of an IPAM configuration.  CniError 6 if a value can not be read."""
-    dst, length = _cidr(fields, "dst")
+    dst, length = cidr_of(fields, "dst")
     return Route(
         dst,
         length,
-        _ip(fields, "gw"),
+        ip_of(fields, "gw"),
         fields.number("mtu") or 0,
         fields.number("advmss") or 0,
         fields.number("priority") or 0,
@@ -192,24 +145,27 @@ def parse_dns(fields: Fields | None) -> Dns:
     return Dns(fields.texts("nameservers"), fields.text("domain"), fields.texts("search"), fields.texts("options"))
 
 
-def _cidr(fields: Fields, key: str) -> tuple[bytes, int]:
+def cidr_of(fields: Fields, key: str) -> tuple[bytes, int]:
+    """(packed address, prefix length) of a member.  CniError 6 if it is not that."""
     try:
         return parse_cidr(fields.text(key))
     except ValueError as e:
-        raise _undecodable(f"{fields.name(key)}: {e}") from None
+        raise undecodable(f"{fields.name(key)}: {e}") from None
 
 
-def _ip(fields: Fields, key: str) -> bytes | None:
+def ip_of(fields: Fields, key: str) -> bytes | None:
+    """The packed address of a member, None by default.  CniError 6 if it is none."""
     text = fields.text(key)
     if not text:
         return None
     try:
         return parse_ip(text)
     except ValueError as e:
-        raise _undecodable(f"{fields.name(key)}: {e}") from None
+        raise undecodable(f"{fields.name(key)}: {e}") from None
 
 
-def _undecodable(details: str) -> CniError:
+def undecodable(details: str) -> CniError:
+    """The error for a part of a result that can not be read."""
     return CniError(DECODING_FAILURE, "could not parse result", details)
 
 
@@ -221,52 +177,15 @@ def render(result: Result, version: str) -> dict[str, Any]:
 
     CniError 6 if the version can not express it: 0.1.0 and 0.2.0 need an address.
     """
-    if not at_least(version, "0.3.0"):
-        return _render_020(result, version)
     if not at_least(version, "1.0.0"):
-        return _render_040(result, version)
+        from . import result_old
+
+        return result_old.render(result, version)
     return _render_100(result, version)
 
 
-def _render_020(result: Result, version: str) -> dict[str, Any]:
-    document: dict[str, Any] = {"cniVersion": version}
-    for key, family in (("ip4", 4), ("ip6", 6)):
-        ip = next((ip for ip in result.ips if version_of(ip.address) == family), None)
-        if ip is not None:
-            part: dict[str, Any] = {"ip": str(ip)}
-            if ip.gateway is not None:
-                part["gateway"] = text_of(ip.gateway)
-            routes = [_render_old_route(r) for r in result.routes if version_of(r.dst) == family]
-            if routes:
-                part["routes"] = routes
-            document[key] = part
-    if len(document) == 1:
-        raise CniError(DECODING_FAILURE, "cannot convert: no valid IP addresses", f"to version {version}")
-    document["dns"] = result.dns.render()
-    return document
-
-
-def _render_old_route(route: Route) -> dict[str, Any]:
-    document = {"dst": str(route)}
-    if route.gw is not None:
-        document["gw"] = text_of(route.gw)
-    return document
-
-
-def _render_040(result: Result, version: str) -> dict[str, Any]:
-    document: dict[str, Any] = {"cniVersion": version}
-    if result.interfaces:
-        names = ("name", "mac", "sandbox")
-        document["interfaces"] = [_present({n: getattr(i, n) for n in names}, "name") for i in result.interfaces]
-    if result.ips:
-        document["ips"] = [{"version": str(version_of(ip.address)), **_render_ip(ip)} for ip in result.ips]
-    if result.routes:
-        document["routes"] = [render_route(r) for r in result.routes]
-    document["dns"] = result.dns.render()
-    return document
-
-
-def _render_ip(ip: Address) -> dict[str, Any]:
+def render_ip(ip: Address) -> dict[str, Any]:
+    """One address, as all versions from 0.3.0 on have it."""
     part: dict[str, Any] = {}
     if ip.interface is not None:
         part["interface"] = ip.interface
@@ -296,21 +215,22 @@ def _render_100(result: Result, version: str) -> dict[str, Any]:
         document["dns"] = result.dns.render()
     if result.interfaces:
         document["interfaces"] = [
-            _present(
+            present(
                 {"mac": i.mac, "mtu": i.mtu, "name": i.name, "pciID": i.pci_id, "sandbox": i.sandbox,
                  "socketPath": i.socket_path}, "name"
             )
             for i in result.interfaces
         ]  # fmt: skip
     if result.ips:
-        document["ips"] = [_render_ip(ip) for ip in result.ips]
+        document["ips"] = [render_ip(ip) for ip in result.ips]
     if result.routes:
         document["routes"] = [render_route(r) for r in result.routes]
     ordered: dict[str, Any] = _sorted(document)
     return ordered
 
 
-def _present(document: dict[str, Any], required: str) -> dict[str, Any]:
+def present(document: dict[str, Any], required: str) -> dict[str, Any]:
+    """Without the members that are empty, but for the required one."""
     return {key: value for key, value in document.items() if value or key == required}
 
 

@@ -13,7 +13,8 @@ from .. import jsonio, signals
 from ..attachment import Attachment
 from ..errors import DELEGATE_FAILED, INVALID_ENVIRONMENT_VARIABLES, CniError, errno_name
 from ..jsonio import Fields
-from ..result import Result, parse
+from ..result import Result
+from ..result_read import parse
 from ..spawn import Finished, Overrun, run
 from ..versions import at_least
 from .ranges import unusable

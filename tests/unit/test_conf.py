@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cni_ptp import conf
+from cni_ptp import conf, mac
 from cni_ptp.args import Args
 from cni_ptp.attachment import Attachment
 from cni_ptp.errors import CniError
@@ -175,12 +175,12 @@ def test_the_mac_comes_from_the_capability_then_args_then_cni_args(
     ],
 )
 def test_a_mac_that_is_none_is_refused(text: str) -> None:
-    assert refused(conf.parse_mac, text) == (7, f'invalid MAC address "{text}"', "")
+    assert refused(mac.parse, text) == (7, f'invalid MAC address "{text}"', "")
 
 
 @pytest.mark.parametrize("text", ["01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"])
 def test_a_mac_that_no_interface_may_have_is_refused(text: str) -> None:
-    assert refused(conf.parse_mac, text)[::2] == (7, "multicast or zero")
+    assert refused(mac.parse, text)[::2] == (7, "multicast or zero")
 
 
 @pytest.mark.parametrize("key", ["cni.dev/valid-attachments", "cni.dev/attachments"])
