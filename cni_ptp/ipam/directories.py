@@ -1,6 +1,6 @@
-"""The directories of the state: made, opened and removed.
+"""The directories of the state.
 
-Source: proc(5) boot_id; include/uapi/linux/stat.h.
+Source: proc(5) boot_id.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 
 HOME = ".cni-ptp"  # of the indexes; no network's name begins with a dot
+LOCK, LAST_RESERVED = "lock", "last_reserved_ip"  # in a network's directory what is no lease; the second with .N behind
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
-_S_IFMT, _S_IFREG = 0o170000, 0o100000  # the module stat costs 0.1 ms
 OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -22,8 +22,11 @@ def open_index(data_dir: str, network: str) -> int:
         pass
     except OSError:
         return -1
+    from .first_use import new_index
+
     try:
-        return _new_index(home, prefix + boot, prefix)
+        new_index(home, prefix + boot, prefix)
+        return os.open(f"{home}/{prefix}{boot}", OPEN)
     except OSError:
         return -1  # full or read-only
 
@@ -39,42 +42,3 @@ def _boot_id() -> str:
     finally:
         os.close(fd)
     return text if text and "/" not in text and "\0" not in text else "unknown"
-
-
-def is_regular(status: os.stat_result) -> bool:
-    """Whether it is the status of a regular file."""
-    return status.st_mode & _S_IFMT == _S_IFREG
-
-
-def _new_index(home: str, name: str, prefix: str) -> int:
-    """The index directory of this boot, new; those of earlier boots are gone."""
-    make(home, 0o700)
-    for old in os.listdir(home):
-        if old.startswith(prefix):
-            _remove(f"{home}/{old}")
-    os.mkdir(f"{home}/{name}", 0o700)
-    return os.open(f"{home}/{name}", OPEN)
-
-
-def _remove(path: str) -> None:
-    fd = os.open(path, OPEN)
-    try:
-        for name in os.listdir(fd):
-            os.unlink(name, dir_fd=fd)
-    finally:
-        os.close(fd)
-    os.rmdir(path)
-
-
-def make(path: str, mode: int) -> None:
-    """The directory is there, and those above it: whatever the umask, others can not write to them."""
-    try:
-        os.mkdir(path, mode)
-    except FileExistsError:
-        pass
-    except FileNotFoundError:
-        above = path.rstrip("/").rpartition("/")[0]
-        if not above:
-            raise
-        make(above, 0o755)
-        make(path, mode)

@@ -17,12 +17,8 @@ import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 
 from ..attachment import digest
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 PAGE_BITS = 15
-_PAGE_BYTES = 1 << PAGE_BITS >> 3
+PAGE_BYTES = 1 << PAGE_BITS >> 3
 _BEHIND = 1 << 58  # ns, nine years: no clock gives the two directories times that far apart by chance
 _SECOND = 1_000_000_000
 _MOST_NAME = 200
@@ -32,7 +28,7 @@ class Index:
     """The index of one network.
 
     fd: its directory, or -1 where none can be had: then it lives in memory, for this call.
-    known: whether a rebuild found out, in this call; then owners and pages are it, else the directory is.
+    known: whether rebuilding.py found out, in this call; then owners and pages are it, else the directory is.
     """
 
     __slots__ = ("fd", "leases_fd", "known", "owners", "pages")
@@ -78,7 +74,7 @@ class Index:
         if self.known:
             return self.owners.get(owner, [])
         try:
-            return os.readlink(_link_name(owner), dir_fd=self.fd).split(",")
+            return os.readlink(link_name(owner), dir_fd=self.fd).split(",")
         except FileNotFoundError:
             return []
 
@@ -103,7 +99,7 @@ class Index:
         except FileNotFoundError:
             return b""
         try:
-            return os.read(fd, _PAGE_BYTES)
+            return os.read(fd, PAGE_BYTES)
         finally:
             os.close(fd)
 
@@ -114,19 +110,19 @@ class Index:
         if self.fd >= 0:
             before = self.names_of(owner)
             if before:
-                os.unlink(_link_name(owner), dir_fd=self.fd)
-            os.symlink(",".join(before + names), _link_name(owner), dir_fd=self.fd)
+                os.unlink(link_name(owner), dir_fd=self.fd)
+            os.symlink(",".join(before + names), link_name(owner), dir_fd=self.fd)
             self._mark(addresses, True)
 
     def release(self, owner: str, addresses: list[bytes]) -> None:
         """The owner holds nothing any more."""
         if self.fd >= 0:
-            os.unlink(_link_name(owner), dir_fd=self.fd)
+            os.unlink(link_name(owner), dir_fd=self.fd)
             self._mark(addresses, False)
 
     def _mark(self, addresses: list[bytes], taken: bool) -> None:
         for address in addresses:
-            page, at, mask = _place(address)
+            page, at, mask = place(address)
             fd = os.open(page, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600, dir_fd=self.fd)
             try:
                 bits = (os.pread(fd, 1, at) or b"\0")[0]
@@ -134,47 +130,8 @@ class Index:
             finally:
                 os.close(fd)
 
-    def rebuild(self, leases: Iterable[tuple[str, str | None, bytes | None]]) -> None:
-        """Know these leases and no others: (file name, owner or None, packed address or None).
 
-        Memory has it all afterwards; the directory too, unless it can not be written.
-        """
-        owners: dict[str, list[str]] = {}
-        pages: dict[str, bytearray] = {}
-        for name, owner, address in leases:
-            if owner is not None:
-                owners.setdefault(owner, []).append(name)
-            if address is not None:
-                page, at, mask = _place(address)
-                pages.setdefault(page, bytearray(_PAGE_BYTES))[at] |= mask
-        self.owners, self.pages, self.known = owners, pages, True
-        if self.fd >= 0:
-            try:
-                self._write(owners, pages)
-            except OSError:
-                self.close()  # full or read-only: this call goes on from memory, the next one tries again
-
-    def _write(self, owners: dict[str, list[str]], pages: dict[str, bytearray]) -> None:
-        """The directory says the same; what says it already stays: one change by Go must not cost a link each."""
-        links = {_link_name(owner): ",".join(names) for owner, names in owners.items()}
-        for name in os.listdir(self.fd):
-            if name in links and os.readlink(name, dir_fd=self.fd) == links[name]:
-                del links[name]
-            elif name not in pages:
-                os.unlink(name, dir_fd=self.fd)
-        for name, target in links.items():
-            os.symlink(target, name, dir_fd=self.fd)
-        for page, bits in pages.items():
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-            fd = os.open(page, flags, 0o600, dir_fd=self.fd)
-            try:
-                if os.write(fd, bits) != len(bits):
-                    raise OSError("short write")
-            finally:
-                os.close(fd)
-
-
-def _place(address: bytes) -> tuple[str, int, int]:
+def place(address: bytes) -> tuple[str, int, int]:
     """(page file, byte in it, mask) of an address's bit; bytes and bits count upwards."""
     number = int.from_bytes(address, "big")
     bit = number & ((1 << PAGE_BITS) - 1)
@@ -185,7 +142,7 @@ def _page_name(page: int, size: int) -> str:
     return f"{4 if size == 4 else 6}:{page:x}"  # no container's name has a colon
 
 
-def _link_name(owner: str) -> str:
+def link_name(owner: str) -> str:
     """The owner as one file name: "CONTAINER IFNAME", or "CONTAINER" for a lease from before CNI knew of ifnames."""
     name = owner.replace("\r\n", " ")
     if len(name) <= _MOST_NAME:

@@ -32,10 +32,24 @@ class Lease:
             return None
         return address if text_of(address) == self.name else None
 
+    def holder(self, directory: str, now: float) -> str:
+        """Who holds it, since when, and how to release it.  directory: the network's; now: seconds since 1970."""
+        containerid, _, ifname = (self.owner or "").partition("\r\n")
+        if not containerid:
+            return f"{directory}/{self.name} says of nobody: remove the file if the address is free"
+        whose = f"interface {ifname} of container {containerid}" if ifname else f"container {containerid}"
+        return (
+            f"held by {whose} for {_age(now - self.made / 1e9)}; a DEL for it on network "
+            f"{directory.rpartition('/')[2]} releases it, as does removing {directory}/{self.name}"
+        )
 
-def owner_of(containerid: str, ifname: str) -> str:
-    """What the lease of an attachment says."""
-    return f"{containerid.strip()}\r\n{ifname}"
+
+def _age(seconds: float) -> str:
+    """A duration for people: "3 h", never longer than the unit that fits."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{max(int(seconds), 0)} s"
 
 
 def _is_owner(text: str) -> bool:

@@ -12,11 +12,13 @@ from ..ip import cidr_text, parse_cidr, parse_ip, text_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeVar
+    from typing import Optional, TypeVar
 
     from ..jsonio import Fields
 
     T = TypeVar("T")
+    # One range as configured: subnet as written, for messages; start, end and gateway packed.  None: not given.
+    Wanted = tuple[Optional[str], Optional[bytes], Optional[bytes], Optional[bytes]]
 
 
 class Range:
@@ -102,19 +104,12 @@ def packed(address: int, size: int) -> bytes:
 # --- reading the configuration ---------------------------------------------------------------------------------------
 
 
-class Wanted:
-    """One range as configured, each text already an address, nothing else judged.  subnet: as written, for messages."""
-
-    __slots__ = ("subnet", "start", "end", "gateway")
-
-    def __init__(self, fields: Fields) -> None:
-        """CniError 7 for a text that is no address or no subnet, in Go's words."""
-        self.subnet = fields.text("subnet") if fields.has("subnet") else None
-        if self.subnet is not None:
-            parsed(parse_cidr, self.subnet)
-        self.start = _address(fields, "rangeStart")
-        self.end = _address(fields, "rangeEnd")
-        self.gateway = _address(fields, "gateway")
+def wanted(fields: Fields) -> Wanted:
+    """One range as configured.  CniError 7 for a text that is no address or no subnet, in Go's words."""
+    subnet = fields.text("subnet") if fields.has("subnet") else None
+    if subnet is not None:
+        parsed(parse_cidr, subnet)
+    return subnet, _address(fields, "rangeStart"), _address(fields, "rangeEnd"), _address(fields, "gateway")
 
 
 def _address(fields: Fields, key: str) -> bytes | None:
@@ -135,12 +130,12 @@ def unusable(msg: str, details: str = "") -> CniError:
     return CniError(INVALID_NETWORK_CONFIG, msg, details)
 
 
-def canonical_set(wanted: list[Wanted]) -> RangeSet:
+def canonical_set(configured: list[Wanted]) -> RangeSet:
     """The set with all defaults filled in.  CniError 7 in Go's words, without its "invalid range set N: "."""
-    if not wanted:
+    if not configured:
         raise unusable("empty range set")
     ranges: list[Range] = []
-    for one in wanted:
+    for one in configured:
         ranges.append(canonical(one))
         if ranges[-1].size != ranges[0].size:
             raise unusable("mixed address families")
@@ -151,16 +146,17 @@ def canonical_set(wanted: list[Wanted]) -> RangeSet:
     return RangeSet(ranges)
 
 
-def canonical(wanted: Wanted) -> Range:
+def canonical(configured: Wanted) -> Range:
     """The range with its defaults: the gateway is the subnet's second address, the rest of it is the range.
 
     A subnet of two addresses (/31, /127; RFC 3021, RFC 6164) has no network and no broadcast address, one of a single
     address (/32, /128) has no room for its gateway, which then must be given.
     """
-    if wanted.subnet is None:
+    subnet, start, end, gateway = configured
+    if subnet is None:
         raise unusable("IP <nil> not v4 nor v6", "a range needs a subnet")
-    network, length = parse_cidr(wanted.subnet)
-    if ":" in wanted.subnet and len(network) == 4:
+    network, length = parse_cidr(subnet)
+    if ":" in subnet and len(network) == 4:
         raise unusable("IPNet IP and Mask version mismatch")
     host_bits = 8 * len(network) - length
     base = number(network)
@@ -170,8 +166,10 @@ def canonical(wanted: Wanted) -> Range:
             f"Network has host bits set. For a subnet mask of length {length} the network address is {network_text}"
         )
     default_start, default_end = _defaults(base, host_bits, len(network))
-    start, end = _bounds(wanted, network, length, default_start, default_end)
-    return Range(network, length, start, end, _gateway(wanted, network, length))
+    first, last = default_start, default_end
+    if start is not None or end is not None:
+        first, last = _bounds(network, length, start, end, default_start, default_end)
+    return Range(network, length, first, last, _gateway(gateway, network, length))
 
 
 def _defaults(base: int, host_bits: int, size: int) -> tuple[int, int]:
@@ -181,7 +179,10 @@ def _defaults(base: int, host_bits: int, size: int) -> tuple[int, int]:
     return base + 1, last - 1 if size == 4 else last  # IPv6 has no broadcast address
 
 
-def _bounds(wanted: Wanted, network: bytes, length: int, default_start: int, default_end: int) -> tuple[int, int]:
+def _bounds(
+    network: bytes, length: int, start: bytes | None, end: bytes | None, first: int, last: int
+) -> tuple[int, int]:
+    """The first and the last address where a start or an end is configured; else they are as given."""
     base, host_bits = number(network), 8 * len(network) - length
     top = base + (1 << host_bits) - 1
     subnet = cidr_text(network, length)
@@ -189,30 +190,30 @@ def _bounds(wanted: Wanted, network: bytes, length: int, default_start: int, def
     def inside(address: bytes, low: int, high: int) -> bool:
         return len(address) == len(network) and max(low, base) <= number(address) <= min(high, top)
 
-    start, end = default_start, default_end
-    if wanted.start is not None:
+    if start is not None:
         # As Go: an end before the start is reported on the start.
-        limit = number(wanted.end) if wanted.end is not None and len(wanted.end) == len(network) else top
-        if not inside(wanted.start, base, limit):
-            raise unusable(f"RangeStart {text_of(wanted.start)} not in network {subnet}")
-        start = number(wanted.start)
-    if wanted.end is not None:
-        if not inside(wanted.end, start, top):
-            raise unusable(f"RangeEnd {text_of(wanted.end)} not in network {subnet}")
-        end = number(wanted.end)
-    if start > end:  # only the broadcast address is left; Go would walk on through all of IPv4
+        limit = number(end) if end is not None and len(end) == len(network) else top
+        if not inside(start, base, limit):
+            raise unusable(f"RangeStart {text_of(start)} not in network {subnet}")
+        first = number(start)
+    if end is not None:
+        if not inside(end, first, top):
+            raise unusable(f"RangeEnd {text_of(end)} not in network {subnet}")
+        last = number(end)
+    if first > last:  # only the broadcast address is left; Go would walk on through all of IPv4
         raise unusable(
-            f"RangeStart {text_of(packed(start, len(network)))} not in network {subnet}", "nothing follows it"
+            f"RangeStart {text_of(packed(first, len(network)))} not in network {subnet}", "nothing follows it"
         )
-    return start, end
+    return first, last
 
 
-def _gateway(wanted: Wanted, network: bytes, length: int) -> bytes:
-    subnet = cidr_text(network, length)
-    if wanted.gateway is not None:
-        if len(wanted.gateway) != len(network):
-            raise unusable(f"gateway {text_of(wanted.gateway)} is not of the family of {subnet}")
-        return wanted.gateway
+def _gateway(configured: bytes | None, network: bytes, length: int) -> bytes:
+    if configured is not None:
+        if len(configured) != len(network):
+            subnet = cidr_text(network, length)
+            raise unusable(f"gateway {text_of(configured)} is not of the family of {subnet}")
+        return configured
     if length == 8 * len(network):
+        subnet = cidr_text(network, length)
         raise unusable(f"Network {subnet} too small to allocate from", "its only address needs a gateway: set one")
     return packed(number(network) + 1, len(network))

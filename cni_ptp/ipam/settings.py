@@ -10,7 +10,7 @@ from ..errors import DECODING_FAILURE, INVALID_ENVIRONMENT_VARIABLES, INVALID_NE
 from ..ip import parse_cidr, parse_ip
 from ..result import parse_route
 from ..versions import at_least
-from .ranges import RangeSet, Wanted, canonical_set, unusable
+from .ranges import RangeSet, canonical_set, unusable, wanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..conf import Conf
     from ..jsonio import Fields
     from ..result import Route
+    from .ranges import Wanted
 
 DATA_DIR = "/var/lib/cni/networks"
 _MOST_RANGES = 1000  # they are compared pair by pair
@@ -66,9 +67,9 @@ def read(conf: Conf, args: Args) -> Settings:
     if "\0" in resolv_conf:
         raise unusable("ipam.resolvConf contains a NUL character")
     routes = routes_of(ipam)
-    wanted = _wanted(conf, ipam)  # as Go: unreadable values are reported first
+    configured = _configured(conf, ipam)  # as Go: unreadable values are reported first
     requested = _requested(conf, args)
-    return Settings(path, _sets(conf.cni_version, wanted), requested, routes, resolv_conf)
+    return Settings(path, _sets(conf.cni_version, configured), requested, routes, resolv_conf)
 
 
 def routes_of(ipam: Fields) -> list[Route]:
@@ -87,22 +88,22 @@ def routes_of(ipam: Fields) -> list[Route]:
     return routes
 
 
-def _wanted(conf: Conf, ipam: Fields) -> list[list[Wanted]]:
+def _configured(conf: Conf, ipam: Fields) -> list[list[Wanted]]:
     """The sets as configured, in their order: the runtime's, the single range, the list."""
-    wanted = _wanted_sets(conf.runtime_config(), "ipRanges")
-    inline = Wanted(ipam)
-    if inline.subnet is not None:
-        wanted.append([inline])
-    return wanted + _wanted_sets(ipam, "ranges")
+    sets = _configured_sets(conf.runtime_config(), "ipRanges")
+    inline = wanted(ipam)
+    if inline[0] is not None:
+        sets.append([inline])
+    return sets + _configured_sets(ipam, "ranges")
 
 
-def _sets(version: str, wanted: list[list[Wanted]]) -> list[RangeSet]:
-    if not wanted:
+def _sets(version: str, configured: list[list[Wanted]]) -> list[RangeSet]:
+    if not configured:
         raise unusable("no IP ranges specified")
-    if sum([len(ranges) for ranges in wanted]) > _MOST_RANGES:
+    if sum([len(ranges) for ranges in configured]) > _MOST_RANGES:
         raise unusable("too many IP ranges specified", f"{_MOST_RANGES} are allowed")
     sets = []
-    for i, ranges in enumerate(wanted):
+    for i, ranges in enumerate(configured):
         try:
             sets.append(canonical_set(ranges))
         except CniError as e:
@@ -115,7 +116,7 @@ def _sets(version: str, wanted: list[list[Wanted]]) -> list[RangeSet]:
     return sets
 
 
-def _wanted_sets(fields: Fields, key: str) -> list[list[Wanted]]:
+def _configured_sets(fields: Fields, key: str) -> list[list[Wanted]]:
     from ..jsonio import Fields, wrong_type
 
     sets = []
@@ -123,7 +124,7 @@ def _wanted_sets(fields: Fields, key: str) -> list[list[Wanted]]:
         path = f"{fields.name(key)}[{i}]"
         if item is not None and not isinstance(item, list):
             raise wrong_type(path, "a list", item)
-        sets.append([Wanted(Fields({} if r is None else r, f"{path}[{j}]")) for j, r in enumerate(item or [])])
+        sets.append([wanted(Fields({} if r is None else r, f"{path}[{j}]")) for j, r in enumerate(item or [])])
     return sets
 
 
