@@ -14,7 +14,7 @@ from .errors import INVALID_NETNS, CniError, errno_name
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, TypeVar
+    from typing import TypeVar
 
     T = TypeVar("T")
 
@@ -22,15 +22,20 @@ CLONE_NEWNET = 0x40000000
 NS_GET_NSTYPE = 0xB703
 _S_IFMT, _S_IFREG = 0o170000, 0o100000
 _OWN = "/proc/self/ns/net"
+ABSENT, OWN, REFUSED = "absent", "own", "refused"
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESRCH, errno.ENXIO)
 
 
-class NotThere(CniError):
-    """The path leads to no network namespace: nothing there, or something else."""
+class NetnsError(CniError):
+    """No namespace to work in (code 8).  why: ABSENT, OWN or REFUSED.
 
+    ABSENT: the path leads to no network namespace, be it that nothing is there or something else.  OWN: it is the
+    plugin's.  REFUSED: it can not be had.
+    """
 
-class OwnNetns(CniError):
-    """The namespace is the plugin's own."""
+    def __init__(self, why: str, msg: str, details: str) -> None:
+        super().__init__(INVALID_NETNS, msg, details)
+        self.why = why
 
 
 class Netns:
@@ -73,15 +78,15 @@ class Netns:
 def open_netns(path: str, own_allowed: bool) -> Netns:
     """The network namespace at `path`, verified on the descriptor; the path is never looked at again.
 
-    NotThere (code 8) if there is none, OwnNetns (code 8) if it is the plugin's own and that is not allowed.
+    NetnsError (code 8): ABSENT, REFUSED, or OWN if that is not allowed.
     """
     fd = _open_namespace(path)
     try:
         own = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
         if not own_allowed and is_same_file(os.fstat(fd), os.fstat(own)):
             os.close(own)
-            raise OwnNetns(
-                INVALID_NETNS,
+            raise NetnsError(
+                OWN,
                 "plugin's netns and netns from CNI_NETNS should not be the same",
                 f'CNI_NETNS is "{path}"',
             )
@@ -105,14 +110,14 @@ def _open_namespace(path: str) -> int:
         number = getattr(e, "errno", None)
         words = f"{errno_name(number)}: {os.strerror(number)}" if number else str(e)
         if number in _GONE or number is None:
-            raise NotThere(INVALID_NETNS, about, words) from None
-        raise CniError(INVALID_NETNS, about, words) from None
+            raise NetnsError(ABSENT, about, words) from None
+        raise NetnsError(REFUSED, about, words) from None
     try:
         if os.fstat(handle).st_mode & _S_IFMT != _S_IFREG:
-            raise NotThere(INVALID_NETNS, about, "not a network namespace")
+            raise NetnsError(ABSENT, about, "not a network namespace")
         fd = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as e:
-        raise CniError(INVALID_NETNS, about, f"{errno_name(e.errno or 0)}: {e.strerror}") from None
+        raise NetnsError(REFUSED, about, f"{errno_name(e.errno or 0)}: {e.strerror}") from None
     finally:
         os.close(handle)
     try:
@@ -121,7 +126,7 @@ def _open_namespace(path: str) -> int:
         kind = 0  # ENOTTY: no namespace file at all
     if kind != CLONE_NEWNET:
         os.close(fd)
-        raise NotThere(INVALID_NETNS, about, "not a network namespace")
+        raise NetnsError(ABSENT, about, "not a network namespace")
     return fd
 
 
@@ -131,25 +136,26 @@ def _setns() -> Callable[[int, int], None]:
         builtin: Callable[[int, int], None] = os.setns
         return builtin
     try:
-        # The C module alone: ctypes costs 4 ms more for types we do not use.  A C function returns an int unless told
-        # otherwise.
-        from _ctypes import FUNCFLAG_CDECL, FUNCFLAG_USE_ERRNO, CFuncPtr, dlopen, dlsym, get_errno
+        # The C module alone: ctypes costs 4 ms more for types we do not use.
+        from _ctypes import call_function, dlopen, dlsym
 
-        class Function(CFuncPtr):
-            _flags_ = FUNCFLAG_CDECL | FUNCFLAG_USE_ERRNO
-
-        function: Any = Function(dlsym(dlopen(None, 0), "setns"))  # type: ignore[arg-type]
+        address = dlsym(dlopen(None, 0), "setns")  # type: ignore[arg-type]
     except (ImportError, AttributeError, OSError):
-        try:
-            from ctypes import CDLL, get_errno
-        except ImportError:  # such as Debian 11's python3-minimal
-            needs = "this Python has neither os.setns nor ctypes: it takes 3.12 or later, or Debian's package python3"
-            raise CniError(INVALID_NETNS, "enter a network namespace", needs) from None
-        function = CDLL(None, use_errno=True).setns
+        return _setns_by_ctypes
 
     def call(fd: int, nstype: int) -> None:
-        if function(fd, nstype) != 0:
-            number = get_errno()
-            raise OSError(number, os.strerror(number))
+        if call_function(address, (fd, nstype)) != 0:
+            _setns_by_ctypes(fd, nstype)  # once more, by what tells why
 
     return call
+
+
+def _setns_by_ctypes(fd: int, nstype: int) -> None:
+    try:
+        from ctypes import CDLL, get_errno
+    except ImportError:  # such as Debian 11's python3-minimal
+        needs = "this Python has neither os.setns nor ctypes: it takes 3.12 or later, or Debian's package python3"
+        raise CniError(INVALID_NETNS, "enter a network namespace", needs) from None
+    if CDLL(None, use_errno=True).setns(fd, nstype) != 0:
+        number = get_errno()
+        raise OSError(number, os.strerror(number))

@@ -18,7 +18,7 @@ from ..ipam.choose import choose
 from ..lock import Held
 from ..netlink.rt_link import Link, get_link, get_link_by_index
 from ..netlink.sock import NETLINK_NETFILTER, NETLINK_ROUTE, Socket
-from ..netns import Netns, NotThere, OwnNetns, open_netns
+from ..netns import ABSENT, OWN, Netns, NetnsError, open_netns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,15 +77,17 @@ def _nft_socket() -> Socket | None:
 
 
 def _open(args: Args, failures: list[CniError]) -> Netns | None:
-    """The namespace; None if it is gone, or can not be had.  OwnNetns: before anything is touched."""
+    """The namespace; None if it is gone or can not be had.  NetnsError if it is our own: before anything is touched."""
     if not args.netns:
         return None
     try:
         return open_netns(args.netns, args.netns_override)
-    except NotThere:
+    except NetnsError as e:
+        if e.why == OWN:
+            raise
+        if e.why != ABSENT:
+            failures.append(e)
         return None
-    except OwnNetns:
-        raise
     except (CniError, OSError) as e:
         failures.append(to_cni(e))
         return None

@@ -21,7 +21,7 @@ def test_a_python_with_neither_setns_nor_ctypes_is_told_what_it_takes(monkeypatc
         monkeypatch.setitem(sys.modules, module, None)
 
     with pytest.raises(CniError) as refused:
-        netns._setns()
+        netns._setns()(-1, 0)
 
     assert refused.value.code == INVALID_NETNS
     assert "3.12" in (refused.value.details or "")
