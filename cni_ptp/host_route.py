@@ -14,7 +14,8 @@ from .attachment import ALIAS_PREFIX
 from .errors import KERNEL_REFUSED, CniError, NetlinkError
 from .ip import text_of
 from .netlink.rt_link import Link, get_link_by_index
-from .netlink.rt_route import FibRoute, del_host_route, get_route, new_route, read_route
+from .netlink.rt_route import FibRoute, del_host_route, new_route
+from .netlink.rt_route_get import get_route, read_route
 from .netlink.sock import Socket
 
 # The Go plugin releases an address before it deletes the link, which takes the kernel up to 25 ms.

@@ -6,6 +6,8 @@ as it is read: look keys up in lower case.  Nothing here does I/O.
 
 from __future__ import annotations
 
+import sys
+
 from .errors import DECODING_FAILURE, INVALID_NETWORK_CONFIG, CniError
 
 TYPE_CHECKING = False
@@ -34,18 +36,6 @@ def _constant(text: str) -> float:
     raise ValueError(f"invalid character {text[0]!r} looking for beginning of value")
 
 
-class _Scanning:
-    """What the C scanner wants to know (json.decoder.JSONDecoder's attributes)."""
-
-    strict = True
-    object_hook = None
-    object_pairs_hook = staticmethod(_fold)
-    parse_float = float
-    parse_int = staticmethod(_integer)
-    parse_constant = staticmethod(_constant)
-    memo: dict[str, str] = {}
-
-
 def loads(raw: bytes) -> Any:
     """The value `raw` spells, keys folded.  ValueError in the standard library's words if it spells none.
 
@@ -64,7 +54,18 @@ def _scan(text: str) -> Any:
     # The C module under json: json itself costs 8 ms, as it loads re, enum and collections.
     from _json import make_scanner
 
-    scan: Callable[[str, int], tuple[Any, int]] = make_scanner(_Scanning)  # type: ignore[arg-type]
+    # What the scanner wants to know, json.decoder.JSONDecoder's attributes, in a types.SimpleNamespace.
+    namespace: Any = type(sys.implementation)
+    settings = namespace(
+        strict=True,
+        object_hook=None,
+        object_pairs_hook=_fold,
+        parse_float=float,
+        parse_int=_integer,
+        parse_constant=_constant,
+        memo={},
+    )
+    scan: Callable[[str, int], tuple[Any, int]] = make_scanner(settings)
     start = len(text) - len(text.lstrip(_SPACE))
     value, end = scan(text, start)
     if text[end:].strip(_SPACE):

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from .ip import bits, contains, network_of, version_of
 from .netlink.rt_addr import new_addr
-from .netlink.rt_link import End, set_alias, set_up
+from .netlink.rt_link import set_alias, set_up
 from .netlink.rt_route import RT_SCOPE_HOST, RT_SCOPE_LINK, RT_TABLE_MAIN, FibRoute, new_route
 from .nlmsg import Request
 from .result import Address, Route
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .netlink.rt_link import End
 
 # Locally administered; Docker's and kubenet's choice, so that a MAC tells the address it belongs to.
 _MAC_PREFIX = b"\x0a\x58"
@@ -118,7 +122,7 @@ def ends(host_name: str, ifname: str, mtu: int, mac: bytes | None, ips: list[Add
             mac = mac or _MAC_PREFIX + ip.address
             host_mac = _MAC_PREFIX + ip.gateway if ip.gateway is not None and len(ip.gateway) == 4 else None
             break
-    return End(host_name, mtu, host_mac), End(ifname, mtu, mac)
+    return (host_name, mtu, host_mac), (ifname, mtu, mac)
 
 
 def container_requests(plan: Plan, ifindex: int, ifname: str) -> list[Request]:

@@ -1,7 +1,7 @@
 """What a failed ADD has to take back.
 
-Every effect registers how to undo it before it happens, if that is safe, else right after; on failure the list runs
-last-first.
+Every effect notes how to undo it before it happens, if that is safe, else right after: words for it, such as "release
+the lease", and the call.
 """
 
 from __future__ import annotations
@@ -10,30 +10,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    Steps = list[tuple[str, Callable[[], object]]]
 
-class Undo:
-    """The effects so far, each with the call that takes it back."""
 
-    __slots__ = ("steps",)
-
-    def __init__(self) -> None:
-        self.steps: list[tuple[str, Callable[[], object]]] = []
-
-    def add(self, about: str, step: Callable[[], object]) -> None:
-        """Register `step`; `about` names it if it fails, such as "release the lease"."""
-        self.steps.append((about, step))
-
-    def forget(self) -> None:
-        """Nothing is to be taken back: what there is turned out to be another's."""
-        self.steps.clear()
-
-    def run(self) -> list[str]:
-        """Run every step last-first and forget them; returns a sentence for each one that failed."""
-        failures = []
-        while self.steps:
-            about, step = self.steps.pop()
-            try:
-                step()
-            except Exception as e:  # noqa: BLE001  one failed step must not keep the others from running
-                failures.append(f"could not {about}: {e}")
-        return failures
+def take_back(steps: Steps) -> list[str]:
+    """Every step was tried, last-first, and is forgotten; a sentence for each one that failed."""
+    failures = []
+    while steps:
+        about, step = steps.pop()
+        try:
+            step()
+        except Exception as e:  # noqa: BLE001  one failed step must not keep the others from running
+            failures.append(f"could not {about}: {e}")
+    return failures

@@ -14,12 +14,12 @@ from ..ipam.choose import choose
 from ..ipam.validate import validate
 from ..lock import Held
 from ..netlink.rt_link import IF_OPER_UP, Link, del_link, get_link, get_link_by_index, new_veth
-from ..netlink.rt_route import RT_TABLE_LOCAL, get_route, read_route
+from ..netlink.rt_route import RT_TABLE_LOCAL
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..netns import Netns, open_netns
 from ..plan import Plan, container_requests, ends, host_requests, plan
 from ..result import Interface, Result, render
-from ..undo import Undo
+from ..undo import take_back
 from ..versions import at_least
 
 TYPE_CHECKING = False
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..ipam.choose import Ipam
-    from ..netlink.exchange import Answer
-
+    from ..undo import Steps
 
 _READY_TRIES, _SETTLED_TRIES, _PAUSE_S = 200, 2000, 0.0005
 _IPV6_MIN_MTU = 1280  # include/linux/ipv6.h
@@ -45,7 +44,7 @@ def add(args: Args, conf: Conf, reply: Callable[[dict[str, Any]], None]) -> None
     ipam = choose(conf, args)
     attachment = Attachment(conf.name, args.containerid, args.ifname)
     with open_netns(args.netns, args.netns_override) as netns, Held(attachment):
-        undo = Undo()
+        undo: Steps = []
         try:
             result = _attach(attachment, settings, ipam, conf, netns, undo)
             steps.done("host end")
@@ -58,18 +57,18 @@ def add(args: Args, conf: Conf, reply: Callable[[dict[str, Any]], None]) -> None
             failure = to_cni(e)
             steps.note("failed step")
             signals.undoing()
-            for words in undo.run():
+            for words in take_back(undo):
                 failure.add(words)
             steps.note("undo")
             raise failure from None
 
 
-def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns: Netns, undo: Undo) -> Result:
+def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns: Netns, undo: Steps) -> Result:
     with Socket(NETLINK_ROUTE) as host, netns.inside(_route_socket) as container:
         _refuse_if_there(host, container, attachment)
         steps.done("prepare")
         result = ipam.add()
-        undo.add("release the addresses", ipam.delete)
+        undo.append(("release the addresses", ipam.delete))
         validate(result, conf.ipam.text("type") if conf.ipam else "")
         _refuse_small_mtu(settings, result)
         steps.done("ipam")
@@ -130,23 +129,23 @@ def _refuse_small_mtu(settings: Ptp, result: Result) -> None:
         )
 
 
-def _masquerade(attachment: Attachment, settings: Ptp, result: Result, undo: Undo) -> None:
+def _masquerade(attachment: Attachment, settings: Ptp, result: Result, undo: Steps) -> None:
     """Before the veth is made: a rule for an address that is not in use yet harms nobody, and a host that can not
     masquerade is found out before there is an interface."""
     from ..masquerade import Masquerade
 
     addresses = [(ip.address, ip.length) for ip in result.ips]
     with Masquerade(attachment, settings.ip_masq_backend) as masquerade:
-        undo.add("take back the masquerading", lambda: masquerade.remove([address for address, _ in addresses]))
+        undo.append(("take back the masquerading", lambda: masquerade.remove([address for address, _ in addresses])))
         masquerade.add(addresses)
 
 
-def _guard(attachment: Attachment, result: Result, undo: Undo) -> None:
+def _guard(attachment: Attachment, result: Result, undo: Steps) -> None:
     """Before the ends are up: no packet with a false source gets in."""
     from .. import antispoof
 
     with antispoof.open_socket() as sock:
-        undo.add("take back the guard against spoofing", lambda: _unguard(attachment))
+        undo.append(("take back the guard against spoofing", lambda: _unguard(attachment)))
         antispoof.add(sock, attachment, [ip.address for ip in result.ips])
 
 
@@ -158,20 +157,20 @@ def _unguard(attachment: Attachment) -> None:
 
 
 def _make_pair(
-    host: Socket, attachment: Attachment, settings: Ptp, planned: Plan, netns: Netns, undo: Undo
+    host: Socket, attachment: Attachment, settings: Ptp, planned: Plan, netns: Netns, undo: Steps
 ) -> tuple[Link, int]:
     """(the host end, ifindex of the container end): the pair exists, both ends down."""
     name = attachment.host_veth()
     host_end, container_end = ends(name, attachment.ifname, settings.mtu, settings.mac, planned.ips)
     # Before it is there: an answer may get lost.  Nobody else makes a link of this name while we hold the lock.
-    undo.add(f"delete {name}", lambda: _delete(name))
+    undo.append((f"delete {name}", lambda: _delete(name)))
     # In one datagram: the kernel answers the second whether or not the first succeeded.
     made, found = host.ask(new_veth(host_end, container_end, netns.fd), get_link(name))
     if made.error is not None:
         if made.error.errno == errno.EEXIST:
             if found.error is None:
                 # Without the lock another call for the same attachment was faster: all we have is what it has.
-                undo.forget()
+                undo.clear()
             raise _already_there(attachment, made.error.explanation())
         raise made.error
     if found.error is not None:
@@ -246,14 +245,15 @@ def _settle(sock: Socket, addresses: list[bytes]) -> None:
     the background (net/ipv6/addrconf.c addrconf_dad_work, the route last).  A packet that comes before is lost, and TCP
     waits a second to try again.
     """
+    if not addresses:
+        return
+    from ..netlink.rt_route_get import get_route, read_route
+
     for _ in range(_SETTLED_TRIES):
-        if all(_is_local(answer) for answer in sock.ask(*[get_route(a) for a in addresses])):
+        answers = sock.ask(*[get_route(a) for a in addresses])
+        if all(a.error is None and read_route(a.one()).table == RT_TABLE_LOCAL for a in answers):
             break
         sleep(_PAUSE_S)
-
-
-def _is_local(answer: Answer) -> bool:
-    return answer.error is None and read_route(answer.one()).table == RT_TABLE_LOCAL
 
 
 def _forward(planned: Plan) -> None:

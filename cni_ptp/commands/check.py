@@ -16,17 +16,10 @@ from ..conf import Conf, Ptp, mac_text, ptp
 from ..errors import CHECK_FAILED, INVALID_NETWORK_CONFIG, CniError, NetlinkError
 from ..ip import bits, cidr_text, text_of
 from ..ipam.choose import choose
-from ..netlink.rt_addr import IFA_F_DADFAILED, Addr, dump_addrs
+from ..netlink.rt_addr_dump import IFA_F_DADFAILED, Addr, dump_addrs
 from ..netlink.rt_link import Link, get_link, get_link_by_index
-from ..netlink.rt_route import (
-    RT_TABLE_MAIN,
-    RTN_UNICAST,
-    FibRoute,
-    dump_routes,
-    get_route,
-    nexthops,
-    read_route,
-)
+from ..netlink.rt_route import RT_TABLE_MAIN, RTN_UNICAST, FibRoute
+from ..netlink.rt_route_get import dump_routes, get_route, nexthops, read_route
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..netns import Netns, is_same_file, open_netns
 from ..plan import Plan, plan

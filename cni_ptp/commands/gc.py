@@ -14,7 +14,8 @@ from ..conf import Conf
 from ..errors import CniError, NetlinkError, to_cni
 from ..ipam.choose import choose
 from ..masquerade import gc as gc_masquerade
-from ..netlink.rt_link import Link, del_link, dump_veths
+from ..netlink.rt_link import Link, del_link
+from ..netlink.rt_link_dump import dump_veths
 from ..netlink.sock import NETLINK_ROUTE, Socket
 
 TYPE_CHECKING = False

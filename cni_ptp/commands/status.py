@@ -12,7 +12,7 @@ from ..attachment import Attachment
 from ..conf import Conf, ptp
 from ..errors import PLUGIN_NOT_AVAILABLE, CniError
 from ..ipam.choose import choose
-from ..netlink.rt_link import End, new_veth
+from ..netlink.rt_link import new_veth
 from ..netlink.sock import NETLINK_ROUTE, Socket
 
 _CAP_NET_ADMIN, _CAP_SYS_ADMIN = 12, 21  # include/uapi/linux/capability.h
@@ -52,7 +52,7 @@ def missing_capabilities() -> list[str]:
 
 def link_refusal() -> list[str]:
     """What the kernel says if it has no veth.  Asked for a pair whose peer goes nowhere, it makes nothing."""
-    end = End("cni-ptp-probe", 0, None)
+    end = ("cni-ptp-probe", 0, None)
     with Socket(NETLINK_ROUTE) as sock:
         refused = sock.ask(new_veth(end, end, _NO_DESCRIPTOR))[0].error
     if refused is not None and refused.errno == errno.EOPNOTSUPP:

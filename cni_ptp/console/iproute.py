@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from ..ip import bits, cidr_text, text_of
-from ..netlink.rt_addr import IFA_F_DADFAILED, IFA_F_TENTATIVE, Addr, dump_addrs
-from ..netlink.rt_link import Link, dump_veths, get_link
-from ..netlink.rt_route import (
-    RT_SCOPE_HOST,
-    RT_SCOPE_LINK,
-    RT_TABLE_MAIN,
-    RTN_UNICAST,
-    FibRoute,
-    dump_routes,
-    read_route,
-)
+from ..netlink.rt_addr_dump import IFA_F_DADFAILED, IFA_F_TENTATIVE, Addr, dump_addrs
+from ..netlink.rt_link import Link, get_link
+from ..netlink.rt_link_dump import dump_veths
+from ..netlink.rt_route import RT_SCOPE_HOST, RT_SCOPE_LINK, RT_TABLE_MAIN, RTN_UNICAST, FibRoute
+from ..netlink.rt_route_get import dump_routes, read_route
 from ..netlink.sock import Socket
 
 AF_INET, AF_INET6 = 2, 10

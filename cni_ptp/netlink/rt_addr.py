@@ -1,4 +1,4 @@
-"""rtnetlink addresses: requests out as bytes, replies in as bytes.  Pure.
+"""rtnetlink addresses: how they are described and given.  Pure.
 
 Source: include/uapi/linux/{rtnetlink,if_addr}.h; net/ipv4/devinet.c; net/ipv6/addrconf.c.
 """
@@ -6,14 +6,10 @@ Source: include/uapi/linux/{rtnetlink,if_addr}.h; net/ipv4/devinet.c; net/ipv6/a
 from __future__ import annotations
 
 from ..ip import bits, cidr_text, family_of
-from ..nlmsg import BYTES, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, U32, Attr, Request, Struct, Table
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ..nlmsg import BYTES, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, U32, Attr, Request, Struct, Table
 
 RTM_NEWADDR, RTM_GETADDR = 20, 22
-IFA_F_NODAD, IFA_F_DADFAILED, IFA_F_TENTATIVE, IFA_F_NOPREFIXROUTE = 0x02, 0x08, 0x40, 0x200
+IFA_F_NODAD, IFA_F_NOPREFIXROUTE = 0x02, 0x200
 IFADDRMSG = Struct("=BBBBI")  # ifa_family, ifa_prefixlen, ifa_flags, ifa_scope, ifa_index
 
 IFA_ADDRESS = Attr(1, "IFA_ADDRESS", BYTES)
@@ -21,20 +17,6 @@ IFA_LOCAL = Attr(2, "IFA_LOCAL", BYTES)
 IFA_BROADCAST = Attr(4, "IFA_BROADCAST", BYTES)
 IFA_FLAGS = Attr(8, "IFA_FLAGS", U32)
 ADDR = Table(IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_FLAGS, header=IFADDRMSG)
-
-
-class Addr:
-    """An address of a link.  address: packed.  flags: IFA_F_*."""
-
-    __slots__ = ("address", "length", "ifindex", "flags")
-
-    def __init__(self, reply: Any) -> None:
-        header, attrs = reply
-        self.length: int = header[1]
-        self.ifindex: int = header[4]
-        self.flags: int = attrs.get(IFA_FLAGS, header[2])
-        # IPv6 has IFA_LOCAL only when there is a peer address.
-        self.address: bytes = attrs.get(IFA_LOCAL) or attrs.get(IFA_ADDRESS, b"")
 
 
 def new_addr(address: bytes, length: int, ifindex: int, ifname: str) -> Request:
@@ -58,9 +40,3 @@ def new_addr(address: bytes, length: int, ifindex: int, ifname: str) -> Request:
 
 def _broadcast(address: bytes, length: int) -> bytes:
     return (int.from_bytes(address, "big") | (1 << (32 - length)) - 1).to_bytes(4, "big")
-
-
-def dump_addrs(ifindex: int, ifname: str) -> Request:
-    """All addresses of the link; kernels without strict checking (before 4.20) send those of every link."""
-    body = IFADDRMSG.pack(0, 0, 0, 0, ifindex)
-    return Request(RTM_GETADDR, NLM_F_DUMP, body, f"list addresses of {ifname}", ADDR)

@@ -9,7 +9,6 @@ from ..nlmsg import (
     BYTES,
     NLM_F_ACK,
     NLM_F_CREATE,
-    NLM_F_DUMP,
     NLM_F_EXCL,
     S32,
     STRZ,
@@ -23,7 +22,10 @@ from ..nlmsg import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Optional
+
+    # One end of a new pair: its name, mtu (bytes, 0 for the kernel's default) and mac (6 bytes, None for random).
+    End = tuple[str, int, Optional[bytes]]
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
 IFF_UP, IFF_LOWER_UP = 1, 1 << 16
@@ -106,42 +108,31 @@ class Link:
         self.master: int = attrs.get(IFLA_MASTER, 0)
 
 
-class End:
-    """What one end of a new pair is to be.  mtu: bytes, 0 for the kernel's default.  mac: 6 bytes, None for random."""
-
-    __slots__ = ("name", "mtu", "mac")
-
-    def __init__(self, name: str, mtu: int, mac: bytes | None) -> None:
-        self.name = name
-        self.mtu = mtu
-        self.mac = mac
-
-    def attributes(self) -> list[bytes]:
-        """The end as link attributes."""
-        parts = [IFLA_IFNAME(self.name)]
-        if self.mtu:
-            parts.append(IFLA_MTU(self.mtu))
-        if self.mac is not None:
-            parts.append(IFLA_ADDRESS(self.mac))
-        return parts
-
-
 def new_veth(host: End, peer: End, peer_netns: int) -> Request:
     """The pair exists, both ends down: `host` here, `peer` in the network namespace behind the descriptor `peer_netns`.
 
     Like: ip link add HOST mtu MTU address MAC type veth peer name PEER mtu MTU address MAC netns NETNS
     Kernel errors: EEXIST if either name is taken in its namespace.
     """
-    peer_info = [IFINFOMSG.pack(0, 0, 0, 0, 0), *peer.attributes(), IFLA_NET_NS_FD(peer_netns)]
+    peer_info = [IFINFOMSG.pack(0, 0, 0, 0, 0), *_end(*peer), IFLA_NET_NS_FD(peer_netns)]
     linkinfo = [IFLA_INFO_KIND("veth"), _VETH_DATA([VETH_INFO_PEER(peer_info)])]
-    body = [IFINFOMSG.pack(0, 0, 0, 0, 0), *host.attributes(), _VETH_LINKINFO(linkinfo)]
+    body = [IFINFOMSG.pack(0, 0, 0, 0, 0), *_end(*host), _VETH_LINKINFO(linkinfo)]
     return Request(
         RTM_NEWLINK,
         NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL,
         b"".join(body),
-        f"create veth {host.name} with peer {peer.name}",
+        f"create veth {host[0]} with peer {peer[0]}",
         _NEW_VETH,
     )
+
+
+def _end(name: str, mtu: int, mac: bytes | None) -> list[bytes]:
+    parts = [IFLA_IFNAME(name)]
+    if mtu:
+        parts.append(IFLA_MTU(mtu))
+    if mac is not None:
+        parts.append(IFLA_ADDRESS(mac))
+    return parts
 
 
 def get_link(name: str) -> Request:
@@ -154,14 +145,6 @@ def get_link_by_index(ifindex: int) -> Request:
     """The link of an index, without its statistics.  Kernel errors: ENODEV."""
     body = IFINFOMSG.pack(0, 0, ifindex, 0, 0) + IFLA_EXT_MASK(RTEXT_FILTER_SKIP_STATS)
     return Request(RTM_GETLINK, NLM_F_ACK, body, f"look up link number {ifindex}", LINK)
-
-
-def dump_veths() -> Request:
-    """All veth links of the namespace; the kernel filters by kind since Linux 4.6.  Like: ip link show type veth"""
-    body = (
-        IFINFOMSG.pack(0, 0, 0, 0, 0) + IFLA_LINKINFO([IFLA_INFO_KIND("veth")]) + IFLA_EXT_MASK(RTEXT_FILTER_SKIP_STATS)
-    )
-    return Request(RTM_GETLINK, NLM_F_DUMP, body, "list veth links", LINK)
 
 
 def set_up(ifindex: int, name: str) -> Request:

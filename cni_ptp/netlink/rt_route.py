@@ -1,4 +1,4 @@
-"""rtnetlink routes: requests out as bytes, replies in as bytes.  Pure.
+"""rtnetlink routes: how they are described, made and deleted.  Pure.
 
 Source: include/uapi/linux/rtnetlink.h; net/ipv4/fib_frontend.c; net/ipv6/route.c.
 """
@@ -6,11 +6,7 @@ Source: include/uapi/linux/rtnetlink.h; net/ipv4/fib_frontend.c; net/ipv6/route.
 from __future__ import annotations
 
 from ..ip import bits, cidr_text, family_of, text_of
-from ..nlmsg import BYTES, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, U32, Attr, Request, Struct, Table
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ..nlmsg import BYTES, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, U32, Attr, Request, Struct, Table
 
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 RT_TABLE_COMPAT, RT_TABLE_MAIN, RT_TABLE_LOCAL = 252, 254, 255
@@ -18,7 +14,6 @@ RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RT_SCOPE_HOST = 0, 253, 254
 RTPROT_BOOT = 3
 RTN_UNICAST = 1
 RTNH_F_ONLINK = 4
-RTM_F_FIB_MATCH = 0x2000
 # rtm_family, rtm_dst_len, rtm_src_len, rtm_tos, rtm_table, rtm_protocol, rtm_scope, rtm_type, rtm_flags
 RTMSG = Struct("=BBBBBBBBI")
 
@@ -35,7 +30,6 @@ RTA_TABLE = Attr(15, "RTA_TABLE", U32)
 ROUTE = Table(
     RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_METRICS, RTA_MULTIPATH, RTA_TABLE, header=RTMSG
 )
-_RTNEXTHOP = Struct("=HBBi")  # rtnh_len, rtnh_flags, rtnh_hops, rtnh_ifindex
 
 
 class FibRoute:
@@ -128,52 +122,3 @@ def del_host_route(dst: bytes, ifindex: int) -> Request:
     """The full-length route to `dst` over the link is gone.  Kernel errors: ESRCH.  Like: ip route del DST dev IF"""
     body = RTMSG.pack(family_of(dst), bits(dst), 0, 0, RT_TABLE_MAIN, 0, 255, 0, 0) + RTA_DST(dst) + RTA_OIF(ifindex)
     return Request(RTM_DELROUTE, NLM_F_ACK, body, f"delete route {cidr_text(dst, bits(dst))}", ROUTE)
-
-
-def get_route(dst: bytes) -> Request:
-    """The table's entry that packets to `dst` take; since Linux 4.13.  Kernel errors: ENETUNREACH, EHOSTUNREACH.
-
-    Like: ip route get fibmatch DST
-    """
-    body = RTMSG.pack(family_of(dst), bits(dst), 0, 0, 0, 0, 0, 0, RTM_F_FIB_MATCH) + RTA_DST(dst)
-    return Request(RTM_GETROUTE, NLM_F_ACK, body, f"look up the route to {text_of(dst)}", ROUTE)
-
-
-def dump_routes(family: int) -> Request:
-    """All routes of a family, every table."""
-    return Request(RTM_GETROUTE, NLM_F_DUMP, RTMSG.pack(family, 0, 0, 0, 0, 0, 0, 0, 0), "list routes", ROUTE)
-
-
-def read_route(reply: Any) -> FibRoute:
-    """A route that the kernel sent; for a multipath route without its gateways, see `nexthops`."""
-    header, attrs = reply
-    family, length, table, scope = header[0], header[1], header[4], header[6]
-    metrics = attrs.get(RTA_METRICS, {})
-    return FibRoute(
-        attrs.get(RTA_DST, bytes(4 if family == 2 else 16)),
-        length,
-        attrs.get(RTA_GATEWAY),
-        attrs.get(RTA_PREFSRC),
-        attrs.get(RTA_TABLE, table),
-        scope,
-        attrs.get(RTA_PRIORITY, 0),
-        metrics.get(RTAX_MTU, 0),
-        metrics.get(RTAX_ADVMSS, 0),
-        False,
-        attrs.get(RTA_OIF, 0),
-    )
-
-
-def nexthops(reply: Any) -> list[tuple[bytes | None, int]]:
-    """(gateway or None, ifindex) of each next hop of a route, one or several."""
-    _, attrs = reply
-    hops = []
-    multipath = attrs.get(RTA_MULTIPATH, b"")
-    while len(multipath) >= _RTNEXTHOP.size:
-        length, _, _, ifindex = _RTNEXTHOP.unpack_from(multipath)
-        if not _RTNEXTHOP.size <= length <= len(multipath):
-            break
-        inner = Table(RTA_GATEWAY).read(multipath[_RTNEXTHOP.size : length])
-        hops.append((inner.get(RTA_GATEWAY), ifindex))
-        multipath = multipath[(length + 3) & ~3 :]
-    return hops or [(attrs.get(RTA_GATEWAY), attrs.get(RTA_OIF, 0))]

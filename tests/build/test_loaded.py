@@ -30,19 +30,22 @@ ALLOWED = {
 }
 # The ways of a call, so that the sets below can be read; names without "cni_ptp.".
 EDGE = set("__main__ main skel args conf errors jsonio signals steps versions result ip attachment".split())
-IPAM = {"ipam", *["ipam." + n for n in "choose host_local directories index lease leases ranges settings".split()]}
+IPAM = {"ipam", *["ipam." + n for n in "choose host_local directories index leases ranges settings".split()]}
 NETLINK = {"nlmsg", "netlink", "netlink.exchange", "netlink.sock", "netlink.rt_link"}
 ROUTED = {"plan", "netns", "sysctl", "netlink.rt_addr", "netlink.rt_route"}
 ADD = EDGE | IPAM | NETLINK | ROUTED | {"commands", "commands.add", "ipam.validate", "lock", "steps", "undo"}
-CHECK = EDGE | IPAM | NETLINK | ROUTED | {"commands", "commands.check", "ipam.validate", "lock", "steps"}
+LOOKED = {"ipam.host_local_upkeep", "ipam.lease", "netlink.rt_addr_dump", "netlink.rt_route_get", "result_read"}
+CHECK = EDGE | IPAM | NETLINK | ROUTED | LOOKED | {"commands", "commands.check", "ipam.validate", "lock", "steps"}
 
 # Puts itself before the launch line, and at the end writes what came since; _exit is the last thing that a call does.
+# DEL's child, which may outlive it, writes nothing.
 _WATCHING = """#!{python} -IS
 import posix, sys
-code, out, real, before = {code!r}, {out!r}, posix._exit, set(sys.modules)
+code, out, real, before, pid = {code!r}, {out!r}, posix._exit, set(sys.modules), posix.getpid()
 def leave(status):
     loaded = sorted(set(sys.modules) - before)
-    with open(out, "w") as f: f.write("\\n".join(loaded))
+    if posix.getpid() == pid:
+        with open(out, "w") as f: f.write("\\n".join(loaded))
     real(status)
 posix._exit = leave
 sys.argv[:] = ["-c", {built!r}, *sys.argv[1:]]

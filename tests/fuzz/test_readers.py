@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cni_ptp.errors import DecodeError
-from cni_ptp.netlink import nft, rt_addr, rt_link, rt_route
+from cni_ptp.netlink import nft, rt_addr, rt_addr_dump, rt_link, rt_route, rt_route_get
 from cni_ptp.netlink.exchange import Exchange
 from cni_ptp.nlmsg import Request, Table, split
 from tests.fuzz.mutate import damaged
@@ -27,8 +27,8 @@ TABLES = {
 # What callers make of a reply.
 READERS: dict[str, list[Callable[[Any], object]]] = {
     "LINK": [rt_link.Link],
-    "ADDR": [rt_addr.Addr],
-    "ROUTE": [rt_route.read_route, rt_route.nexthops],
+    "ADDR": [rt_addr_dump.Addr],
+    "ROUTE": [rt_route_get.read_route, rt_route_get.nexthops],
     "ELEMENTS": [nft.read_elements],
 }
 

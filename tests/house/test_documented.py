@@ -18,7 +18,7 @@ def keys(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
             method = isinstance(node.func, ast.Attribute) and node.func.attr in READERS
-            if method or (isinstance(node.func, ast.Name) and node.func.id == "_wanted_sets"):
+            if method or (isinstance(node.func, ast.Name) and node.func.id == "_configured_sets"):
                 found |= {a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)}
     return found
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cni_ptp.netlink.rt_link import get_link
-from cni_ptp.netlink.rt_route import get_route, read_route
+from cni_ptp.netlink.rt_route_get import get_route, read_route
 from cni_ptp.netlink.sock import NETLINK_ROUTE, Socket
 from tests.contract.test_attach import conf
 from tests.namespaces import Host, entered

@@ -9,7 +9,7 @@ import pytest
 
 from cni_ptp.errors import DecodeError
 from cni_ptp.ip import parse_ip, text_of
-from cni_ptp.netlink import rt_addr, rt_link, rt_route
+from cni_ptp.netlink import rt_addr, rt_addr_dump, rt_link, rt_route, rt_route_get
 from cni_ptp.nlmsg import NLMSG_ERROR, Request, Table, attributes, read_ack, split
 from tests.golden import HERE, datagram, datagrams
 
@@ -42,7 +42,7 @@ def naive(payload: bytes, nested: dict[int, tuple[int, Any]]) -> set[object]:
 def requests() -> list[tuple[str, str, Request]]:
     """(golden file, message family, our request for the same)."""
     gateway = parse_ip("10.1.2.1")
-    veth = rt_link.new_veth(rt_link.End("vethgolden0", 1400, MAC1), rt_link.End("eth0", 1400, MAC2), 0)
+    veth = rt_link.new_veth(("vethgolden0", 1400, MAC1), ("eth0", 1400, MAC2), 0)
     metrics = rt_route.FibRoute(parse_ip("192.168.0.0"), 16, gateway, priority=7, mtu=1300, advmss=1260)
     table = rt_route.FibRoute(parse_ip("2001:db8::"), 32, table=5000)
     onlink = rt_route.FibRoute(parse_ip("192.0.2.0"), 24, parse_ip("10.1.2.77"), onlink=True)
@@ -123,7 +123,7 @@ def test_a_link_is_read_as_the_kernel_sends_it() -> None:
 
 def test_addresses_are_read_as_the_kernel_sends_them() -> None:
     found = [
-        rt_addr.Addr(rt_addr.ADDR.read(m.payload))
+        rt_addr_dump.Addr(rt_addr.ADDR.read(m.payload))
         for d in datagrams("addr_dump")
         for m in split(d)
         if m.type == rt_addr.RTM_NEWADDR
@@ -135,7 +135,7 @@ def test_addresses_are_read_as_the_kernel_sends_them() -> None:
 
 def test_routes_are_read_as_the_kernel_sends_them() -> None:
     routes = [
-        rt_route.read_route(rt_route.ROUTE.read(m.payload))
+        rt_route_get.read_route(rt_route.ROUTE.read(m.payload))
         for d in datagrams("route_dump")
         for m in split(d)
         if m.type == rt_route.RTM_NEWROUTE
@@ -155,7 +155,7 @@ def test_routes_are_read_as_the_kernel_sends_them() -> None:
 
 def test_a_single_route_has_one_next_hop() -> None:
     reply = rt_route.ROUTE.read(split(datagram("route_get"))[0].payload)
-    assert rt_route.nexthops(reply) == [(parse_ip("10.1.2.1"), 2)]
+    assert rt_route_get.nexthops(reply) == [(parse_ip("10.1.2.1"), 2)]
 
 
 def test_the_kernels_words_are_found_behind_the_repeated_request() -> None:

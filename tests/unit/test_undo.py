@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 
+from cni_ptp import undo
 from cni_ptp.errors import CniError
-from cni_ptp.undo import Undo
 
 
 def test_steps_run_last_first_and_only_once() -> None:
     ran: list[int] = []
-    undo = Undo()
-    for i in range(3):
-        undo.add(f"step {i}", partial(ran.append, i))
-    assert undo.run() == []
-    assert undo.run() == []
+    steps: undo.Steps = [(f"step {i}", partial(ran.append, i)) for i in range(3)]
+    assert undo.take_back(steps) == []
+    assert undo.take_back(steps) == []
     assert ran == [2, 1, 0]
 
 
@@ -24,9 +22,10 @@ def test_a_step_that_fails_is_told_and_does_not_keep_the_others_from_running() -
     def fail() -> None:
         raise CniError(104, "no such state")
 
-    undo = Undo()
-    undo.add("release the lease", lambda: ran.append("lease"))
-    undo.add("delete the link", fail)
-    undo.add("clear rules", lambda: ran.append("rules"))
-    assert undo.run() == ["could not delete the link: no such state"]
+    steps: undo.Steps = [
+        ("release the lease", lambda: ran.append("lease")),
+        ("delete the link", fail),
+        ("clear rules", lambda: ran.append("rules")),
+    ]
+    assert undo.take_back(steps) == ["could not delete the link: no such state"]
     assert ran == ["rules", "lease"]
