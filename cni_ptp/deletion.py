@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
-from time import sleep
+import time
 
 from .netlink.rt_link import Link, del_link, get_link_by_index
 from .netlink.sock import NETLINK_ROUTE, Socket
@@ -44,7 +44,7 @@ class Deletion:
         while self.child and self._is_there():
             if self._child_has_left():
                 break  # killed, or refused: we shall hear why
-            sleep(_PAUSE_S)
+            time.sleep(_PAUSE_S)
         # The name goes first: this is answered when the lock is free, and with it all the rest is gone.
         self._delete()
 

@@ -7,7 +7,7 @@ silently.  Source: net/ipv4/fib_trie.c fib_table_insert(), net/ipv6/ip6_fib.c fi
 from __future__ import annotations
 
 import errno
-from time import monotonic, sleep
+import time
 
 from . import signals
 from .attachment import ALIAS_PREFIX
@@ -28,24 +28,24 @@ def claim(host: Socket, refusal: NetlinkError, route: FibRoute, link: Link) -> N
     A link that is just being deleted is waited for; a stale one of ours (its container end is down or gone) loses the
     route.  CniError 100 that names the other link if it is alive.
     """
-    deadline = monotonic() + _WAIT_S
+    deadline = time.monotonic() + _WAIT_S
     while True:
         owner = _owner(host, route)
         if owner is not None and owner.ifindex == link.ifindex:
             return
         if owner is not None and _is_stale(owner):
             host.ask(del_host_route(route.dst, owner.ifindex))
-        elif owner is not None and monotonic() > deadline:
+        elif owner is not None and time.monotonic() > deadline:
             raise _taken(refusal, route, owner)
         again = host.ask(new_route(route, link.ifindex, link.name, exclusive=True))[0].error
         if again is None:
             return
         if again.errno != errno.EEXIST:
             raise again
-        if monotonic() > deadline:
+        if time.monotonic() > deadline:
             raise _taken(refusal, route, owner)
         signals.check()
-        sleep(0.01)
+        time.sleep(0.01)
 
 
 def _owner(host: Socket, route: FibRoute) -> Link | None:

@@ -7,8 +7,9 @@ an IPv4-mapped IPv6 address is the IPv4 address, zones and leading zeros are ref
 from __future__ import annotations
 
 # The C module under socket: socket itself costs 10 ms for its enums.  Both have had these names since Python 2.
-from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+import _socket
 
+AF_INET, AF_INET6 = _socket.AF_INET, _socket.AF_INET6
 _MAPPED = bytes(10) + b"\xff\xff"
 
 
@@ -25,7 +26,7 @@ def _pton(family: int, text: str) -> bytes:
         # inet_pton stops at a NUL and takes non-ASCII digits for an encoding error: both are simply not addresses.
         if not text.isascii() or "\0" in text:
             raise OSError
-        return inet_pton(family, text)
+        return _socket.inet_pton(family, text)
     except OSError:
         raise ValueError(f"invalid IP address: {text}") from None
 
@@ -52,8 +53,8 @@ def parse_cidr(text: str) -> tuple[bytes, int]:
 def text_of(addr: bytes) -> str:
     """The canonical text of a packed address (RFC 5952, as Go prints it)."""
     if len(addr) == 4:
-        return inet_ntop(AF_INET, addr)
-    text = inet_ntop(AF_INET6, addr)
+        return _socket.inet_ntop(AF_INET, addr)
+    text = _socket.inet_ntop(AF_INET6, addr)
     if "." in text:  # ::1.2.3.4: glibc prints the deprecated IPv4-compatible form dotted, Go in hex
         high, low = int.from_bytes(addr[12:14], "big"), int.from_bytes(addr[14:], "big")
         return f"{text.rpartition(':')[0]}:{high:x}:{low:x}"

@@ -84,13 +84,17 @@ def _judge(text: str) -> Any:
 
 def dumps(value: Any) -> bytes:
     """UTF-8 JSON of dicts, lists, strings, integers, booleans and None, indented by 4 spaces as Go plugins print."""
+    try:
+        from _json import encode_basestring as quoted
+    except ImportError:
+        from json.encoder import encode_basestring as quoted
     # A lone surrogate (from \\ud800 in the input) can not be UTF-8; its JSON escape can.
-    return _written(value, "\n").encode("utf-8", "backslashreplace")
+    return _written(value, "\n", quoted).encode("utf-8", "backslashreplace")
 
 
-def _written(value: Any, newline: str) -> str:
+def _written(value: Any, newline: str, quoted: Callable[[str], str]) -> str:
     if isinstance(value, str):
-        return _quoted(value)
+        return quoted(value)
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int):
@@ -99,20 +103,11 @@ def _written(value: Any, newline: str) -> str:
     if isinstance(value, dict):
         if not value:
             return "{}"
-        members = [f"{inner}{_quoted(key)}: {_written(item, inner)}" for key, item in value.items()]
+        members = [f"{inner}{quoted(key)}: {_written(item, inner, quoted)}" for key, item in value.items()]
         return "{" + ",".join(members) + newline + "}"
     if not value:
         return "[]"
-    return "[" + ",".join([inner + _written(item, inner) for item in value]) + newline + "]"
-
-
-def _quoted(text: str) -> str:
-    try:
-        from _json import encode_basestring
-    except ImportError:
-        from json.encoder import encode_basestring
-    quoted: str = encode_basestring(text)
-    return quoted
+    return "[" + ",".join([inner + _written(item, inner, quoted) for item in value]) + newline + "]"
 
 
 class Fields:

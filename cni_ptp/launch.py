@@ -8,14 +8,13 @@ module's code and calls `install`; run from sources, nothing here is used.
 
 from __future__ import annotations
 
+# The C modules under importlib.machinery, which costs 3 ms more.
+import _frozen_importlib
+import _imp
 import gc
+import marshal
+import posix
 import sys
-
-# importlib.machinery has the same class, and costs 3 ms more.
-from _frozen_importlib import ModuleSpec
-from _imp import create_builtin, create_dynamic, exec_builtin, exec_dynamic, extension_suffixes, is_builtin
-from marshal import loads
-from posix import environ, pread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,10 +25,14 @@ if TYPE_CHECKING:
     Group = tuple[int, int, tuple[int, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 
+namespace: Any = type(sys.implementation)  # types.SimpleNamespace
+
+
 class Module(type(sys)):  # type: ignore[misc]
     """A module.  Up to 3.11 `from x import y` asks x for __path__, and a plain module's no is an error with a text.
 
-    That text costs 2 us each of 150 times; an object's no costs nothing.
+    That text costs 2 us each of 150 times; an object's no costs nothing.  It also asks x.__spec__ for _initializing,
+    which is therefore set here, as by the import system.
     """
 
     __getattribute__ = object.__getattribute__
@@ -40,17 +43,18 @@ def load_c(name: str) -> None:
 
     It is what the import system does, without its Python, and without its reading the directories before that one.
     """
-    spec = ModuleSpec(name, None)
-    if is_builtin(name):
-        module = create_builtin(spec)
-        exec_builtin(module)
+    spec = namespace(name=name, parent="", loader=None, origin="built-in", _initializing=False)
+    if _imp.is_builtin(name):
+        module = _imp.create_builtin(spec)
+        _imp.exec_builtin(module)
     else:
-        spec.origin = f"{sys.path[-1]}/{name}{extension_suffixes()[0]}"
+        spec.origin = f"{sys.path[-1]}/{name}{_imp.extension_suffixes()[0]}"
         try:
-            module = create_dynamic(spec)
+            module = _imp.create_dynamic(spec)
         except ImportError:
             return  # it is elsewhere, if at all: the import system's to find
-        exec_dynamic(module)
+        _imp.exec_dynamic(module)
+    module.__spec__ = spec
     sys.modules[name] = module
 
 
@@ -61,13 +65,15 @@ def install(modules: dict[str, int], groups: list[Group | None], fd: int, base: 
     The garbage collector is off: main decides whether it is needed.
     """
 
-    def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+    def find_spec(name: str, path: object = None, target: object = None) -> _frozen_importlib.ModuleSpec | None:
         """The spec of a module that is loaded now, with its group; None if it is not ours: the next finder is asked."""
         number = modules.get(name)
         if number is None:
             return None
         load(number)
-        return ModuleSpec(name, finder, is_package=hasattr(sys.modules[name], "__path__"))
+        module = sys.modules[name]
+        module.__spec__ = None  # else it would be taken instead of this one
+        return _frozen_importlib.ModuleSpec(name, finder, is_package=hasattr(module, "__path__"))
 
     def load(number: int) -> None:
         """The modules of the group, and of those it needs, are in sys.modules; a second time nothing happens."""
@@ -81,18 +87,20 @@ def install(modules: dict[str, int], groups: list[Group | None], fd: int, base: 
             if name not in sys.modules:
                 load_c(name)
         # The only dynamic code there is: what console/pack.py compiled from the sources beside it in the archive.
-        for name, code in zip(names, loads(pread(fd, size, base + offset))):  # noqa: S302
+        for name, code in zip(names, marshal.loads(posix.pread(fd, size, base + offset))):  # noqa: S302
             parent, _, own_name = name.rpartition(".")
             module = sys.modules[name] = Module(name)
             module.__package__ = name if name in packages else parent
             if name in packages:
-                module.__path__ = []
+                module.__path__, module.__spec__ = [], _frozen_importlib.ModuleSpec(name, finder, is_package=True)
+                module.__spec__._initializing = False
+            else:
+                module.__spec__ = namespace(name=name, parent=parent, loader=finder, _initializing=False)
             exec(code, module.__dict__)  # noqa: S102
             if parent:
                 setattr(sys.modules[parent], own_name, module)
 
-    # A finder and a loader (PEP 451) by what it has, in a types.SimpleNamespace: a class costs 25 us.
-    namespace: Any = type(sys.implementation)
+    # A finder and a loader (PEP 451) by what it has: a class costs 25 us.
     finder = namespace(
         find_spec=find_spec,
         create_module=lambda spec: sys.modules[spec.name],
@@ -101,7 +109,7 @@ def install(modules: dict[str, int], groups: list[Group | None], fd: int, base: 
     gc.disable()
     sys.meta_path.insert(0, finder)
     load(0)  # whatever was asked for begins with these modules
-    verb = environ.get(b"CNI_COMMAND", b"").decode("ascii", "replace").lower()
+    verb = posix.environ.get(b"CNI_COMMAND", b"").decode("ascii", "replace").lower()
     number = modules.get(f"cni_ptp.commands.{verb}")
     if number is not None:
         load(number)  # before an import statement asks for it, which then finds it

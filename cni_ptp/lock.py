@@ -8,9 +8,9 @@ Source: fcntl(2) "Advisory record locking".
 from __future__ import annotations
 
 import errno
+import fcntl
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
-from fcntl import LOCK_EX, LOCK_NB, lockf
-from time import monotonic, sleep
+import time
 
 from . import signals
 from .attachment import Attachment
@@ -71,17 +71,17 @@ def _open() -> int:
 
 def _take(fd: int, attachment: Attachment, wait_s: float) -> None:
     offset = int(attachment.host_veth()[4:], 16)
-    deadline = monotonic() + wait_s
+    deadline = time.monotonic() + wait_s
     pause = 0.001
     while True:
         try:
-            lockf(fd, LOCK_EX | LOCK_NB, 1, offset)
+            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, offset)
             return
         except OSError as e:
             if e.errno not in (errno.EAGAIN, errno.EACCES):
                 raise
-        if monotonic() > deadline:
+        if time.monotonic() > deadline:
             raise CniError(TRY_AGAIN_LATER, "wait for another call for the same attachment", str(attachment))
         signals.check()
-        sleep(pause)
+        time.sleep(pause)
         pause = min(2 * pause, 0.05)

@@ -6,8 +6,8 @@ Source: setns(2), ioctl_ns(2); include/uapi/linux/{sched,nsfs}.h.
 from __future__ import annotations
 
 import errno
+import fcntl
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
-from fcntl import ioctl
 
 from .errors import INVALID_NETNS, CniError, errno_name
 
@@ -121,7 +121,7 @@ def _open_namespace(path: str) -> int:
     finally:
         os.close(handle)
     try:
-        kind = ioctl(fd, NS_GET_NSTYPE)
+        kind = fcntl.ioctl(fd, NS_GET_NSTYPE)
     except OSError:
         kind = 0  # ENOTTY: no namespace file at all
     if kind != CLONE_NEWNET:

@@ -8,8 +8,7 @@ Source: include/uapi/linux/netlink.h; lib/nlattr.c; net/netlink/af_netlink.c net
 from __future__ import annotations
 
 # The C module under struct: struct itself is a file to be found and read, 0.1 ms.
-from _struct import Struct as Struct
-from _struct import error as struct_error  # type: ignore[attr-defined]
+import _struct
 
 from .errors import DecodeError
 
@@ -17,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
+
+Struct = _struct.Struct
 
 NLMSG_NOOP, NLMSG_ERROR, NLMSG_DONE, NLMSG_OVERRUN = 1, 2, 3, 4
 NLMSG_MIN_TYPE = 16
@@ -71,7 +72,7 @@ class Integer(Kind):
         """ValueError if the value does not fit."""
         try:
             return self.struct.pack(value)
-        except struct_error as e:
+        except _struct.error as e:  # type: ignore[attr-defined]
             raise ValueError(f"{value!r} does not fit {self.struct.format}: {e}") from None
 
     def read(self, payload: bytes) -> Any:

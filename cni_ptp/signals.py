@@ -7,7 +7,7 @@ effect, so the handler only notes the signal; whoever waits or has just finished
 from __future__ import annotations
 
 # The C module under signal: signal itself costs 6 ms, as it loads enum.  Both have had these names since Python 3.
-from _signal import SIGHUP, SIGINT, SIGTERM, signal  # type: ignore[import-not-found]
+import _signal  # type: ignore[import-not-found]
 
 from .errors import TRY_AGAIN_LATER, CniError
 
@@ -21,8 +21,8 @@ _ignored: list[bool] = []
 
 def note() -> None:
     """From now on SIGTERM, SIGINT and SIGHUP are noted instead of ending the process."""
-    for number in (SIGTERM, SIGINT, SIGHUP):
-        signal(number, _handle)
+    for number in (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP):
+        _signal.signal(number, _handle)
 
 
 def _handle(number: int, frame: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from time import sleep
+import time
 
 from .. import signals, steps, sysctl
 from ..args import Args
@@ -234,7 +234,7 @@ def _ready(container: Socket, ifindex: int) -> Link:
         link = Link(container.do(get_link_by_index(ifindex))[0].one())
         if link.operstate == IF_OPER_UP:
             break
-        sleep(_PAUSE_S)
+        time.sleep(_PAUSE_S)
     return link
 
 
@@ -253,7 +253,7 @@ def _settle(sock: Socket, addresses: list[bytes]) -> None:
         answers = sock.ask(*[get_route(a) for a in addresses])
         if all(a.error is None and read_route(a.one()).table == RT_TABLE_LOCAL for a in answers):
             break
-        sleep(_PAUSE_S)
+        time.sleep(_PAUSE_S)
 
 
 def _forward(planned: Plan) -> None:

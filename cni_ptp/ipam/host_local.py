@@ -5,7 +5,7 @@ Compatible with the Go plugin on configuration, results, error texts and disk; w
 
 from __future__ import annotations
 
-from time import time
+import time
 
 from ..attachment import Attachment
 from ..errors import IPAM_FAILED, CniError
@@ -109,7 +109,7 @@ class HostLocal:
             raise CniError(
                 IPAM_FAILED,
                 f"requested IP address {text_of(wish)} is not available in range set {range_set}",
-                taken.holder(leases.path, time()) if taken is not None else "",
+                taken.holder(leases.path, time.time()) if taken is not None else "",
             )
         return found
 
@@ -123,7 +123,7 @@ class HostLocal:
                 raise CniError(
                     IPAM_FAILED,
                     f"{lease.name} has been allocated to {containerid}, duplicate allocation is not allowed",
-                    lease.holder(leases.path, time()),
+                    lease.holder(leases.path, time.time()),
                 )
 
     def _next(self, leases: Leases, i: int, range_set: RangeSet, owner: str) -> tuple[bytes, Range]:

@@ -12,9 +12,9 @@ Source: plugins/ipam/host-local/backend/disk of containernetworking/plugins; ope
 from __future__ import annotations
 
 import errno
+import fcntl
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
-from fcntl import LOCK_EX, LOCK_NB, flock
-from time import monotonic, sleep
+import time
 
 from .. import signals
 from ..errors import STATE_FAILED, TRY_AGAIN_LATER, CniError, errno_name
@@ -94,19 +94,19 @@ class Leases:
     def _locked(self, stoppable: bool) -> int:
         """The lock's descriptor.  stoppable: SIGTERM ends the wait; not where it made us take back what we did."""
         fd = os.open(LOCK, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600, dir_fd=self.fd)
-        deadline, pause = monotonic() + self.wait_s, 0.0005
+        deadline, pause = time.monotonic() + self.wait_s, 0.0005
         try:
             while True:
                 try:
-                    flock(fd, LOCK_EX | LOCK_NB)
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     return fd
                 except BlockingIOError:
                     pass
-                if monotonic() > deadline:
+                if time.monotonic() > deadline:
                     raise CniError(TRY_AGAIN_LATER, f"wait for the lock {self.path}/{LOCK}", "another call holds it")
                 if stoppable:
                     signals.check()
-                sleep(pause)
+                time.sleep(pause)
                 pause = min(2 * pause, 0.005)
         except BaseException:
             os.close(fd)

@@ -5,11 +5,9 @@ Source: include/uapi/linux/netlink.h; net/netlink/af_netlink.c.
 
 from __future__ import annotations
 
-import errno
-
 # The C module under socket: socket itself costs 10 ms for its enums.
-from _socket import AF_NETLINK, MSG_DONTWAIT, MSG_TRUNC, SOCK_CLOEXEC, SOCK_RAW
-from _socket import socket as _socket
+import _socket
+import errno
 
 from ..errors import DecodeError, NetlinkError
 from ..nlmsg import Request
@@ -33,7 +31,7 @@ class Socket:
 
     def __init__(self, protocol: int) -> None:
         """Opened, close-on-exec, with extended acks and strict checking where the kernel has them."""
-        self.socket = _socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol)
+        self.socket = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, protocol)
         self.seq = 1
         for option in (NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK):
             try:
@@ -117,13 +115,13 @@ class Socket:
             try:
                 # The kernel answers within send (netlink_unicast_kernel) and prepares the next part of a dump within
                 # recvmsg, so there is nothing to wait for: an answer that is not there now is lost.
-                datagram, _, flags, sender = self.socket.recvmsg(_BUFFER, 0, MSG_DONTWAIT)
+                datagram, _, flags, sender = self.socket.recvmsg(_BUFFER, 0, _socket.MSG_DONTWAIT)
             except OSError as e:
                 if e.errno == errno.EAGAIN:
                     raise NetlinkError(errno.ENOBUFS, request.about, "no answer came") from None
                 self.drain()
                 raise NetlinkError(e.errno or errno.EIO, request.about, "receive failed") from None
-            if flags & MSG_TRUNC:
+            if flags & _socket.MSG_TRUNC:
                 raise DecodeError(f"netlink datagram of more than {_BUFFER} bytes in answer to: {request.about}")
             if sender[0] == 0:  # the kernel; any process may send to our port
                 return datagram
@@ -132,6 +130,6 @@ class Socket:
         """Throw away what is left of a broken conversation."""
         try:
             while True:
-                self.socket.recvmsg(_BUFFER, 0, MSG_DONTWAIT)
+                self.socket.recvmsg(_BUFFER, 0, _socket.MSG_DONTWAIT)
         except OSError:
             pass
