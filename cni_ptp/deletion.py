@@ -8,14 +8,14 @@ nothing of the caller's, and leaves when the kernel lets it.  docs/decisions/del
 
 from __future__ import annotations
 
-import errno
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 import time
 
+from . import errnos
 from .netlink.rt_link import Link, del_link, get_link_by_index
 from .netlink.sock import NETLINK_ROUTE, Socket
 
-_GONE = (errno.ENODEV,)  # DEL is idempotent, SPEC "DEL"
+_GONE = (errnos.ENODEV,)  # DEL is idempotent, SPEC "DEL"
 _PAUSE_S = 0.0002
 
 

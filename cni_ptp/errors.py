@@ -6,7 +6,7 @@ Source: CNI SPEC.md "Error" (codes below 100), docs/architecture.md (ours, from 
 
 from __future__ import annotations
 
-import errno as _errno
+from . import errnos
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,7 +83,9 @@ def errno_name(number: int) -> str:
     """The kernel's name of an errno, such as EEXIST."""
     if number == 512:  # include/linux/errno.h ERESTARTSYS..: nf_tables leaks ERESTART (85) only, but a bug shows others
         return "ERESTARTSYS"
-    return _errno.errorcode.get(number, f"errno {number}")
+    from errno import errorcode
+
+    return errorcode.get(number, f"errno {number}")
 
 
 def to_cni(failure: BaseException) -> CniError:
@@ -91,7 +93,7 @@ def to_cni(failure: BaseException) -> CniError:
     if isinstance(failure, CniError):
         return failure
     if isinstance(failure, NetlinkError):
-        code = TRY_AGAIN_LATER if failure.errno in (_errno.EINTR, _errno.ENOBUFS) else KERNEL_REFUSED
+        code = TRY_AGAIN_LATER if failure.errno in (errnos.EINTR, errnos.ENOBUFS) else KERNEL_REFUSED
         return CniError(code, failure.about, failure.explanation())
     if isinstance(failure, DecodeError):
         return CniError(KERNEL_REFUSED, "understand the kernel's reply", str(failure))

@@ -7,18 +7,17 @@ Source: fcntl(2) "Advisory record locking".
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 import time
 
-from . import signals
+from . import errnos, signals
 from .attachment import Attachment
 from .errors import TRY_AGAIN_LATER, CniError
 
 DIRECTORY = "/run/cni-ptp"
 _WAIT_S = 30.0
-_UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT)
+_UNWRITABLE = (errnos.EROFS, errnos.EACCES, errnos.EPERM, errnos.ENOENT)
 
 
 class Held:
@@ -78,7 +77,7 @@ def _take(fd: int, attachment: Attachment, wait_s: float) -> None:
             fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, offset)
             return
         except OSError as e:
-            if e.errno not in (errno.EAGAIN, errno.EACCES):
+            if e.errno not in (errnos.EAGAIN, errnos.EACCES):
                 raise
         if time.monotonic() > deadline:
             raise CniError(TRY_AGAIN_LATER, "wait for another call for the same attachment", str(attachment))

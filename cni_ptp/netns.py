@@ -5,10 +5,10 @@ Source: setns(2), ioctl_ns(2); include/uapi/linux/{sched,nsfs}.h.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 
+from . import errnos
 from .errors import INVALID_NETNS, CniError, errno_name
 
 TYPE_CHECKING = False
@@ -23,7 +23,7 @@ NS_GET_NSTYPE = 0xB703
 _S_IFMT, _S_IFREG = 0o170000, 0o100000
 _OWN = "/proc/self/ns/net"
 ABSENT, OWN, REFUSED = "absent", "own", "refused"
-_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESRCH, errno.ENXIO)
+_GONE = (errnos.ENOENT, errnos.ENOTDIR, errnos.ESRCH, errnos.ENXIO)
 
 
 class NetnsError(CniError):

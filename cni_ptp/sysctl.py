@@ -5,14 +5,14 @@ Source: Documentation/networking/ip-sysctl.rst.
 
 from __future__ import annotations
 
-import errno
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 
+from . import errnos
 from .errors import KERNEL_REFUSED, CniError, errno_name
 
 # A name such as eth0.100 has a dot, so names are joined by slashes.
 _ROOT = "/proc/sys/net/"
-_ABSENT = (errno.ENOENT, errno.ENOTDIR)
+_ABSENT = (errnos.ENOENT, errnos.ENOTDIR)
 
 
 def read(name: str) -> str | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import time
 
-from .. import signals, steps, sysctl
+from .. import errnos, signals, steps, sysctl
 from ..args import Args
 from ..attachment import Attachment
 from ..conf import Conf, Ptp, mac_text, ptp
@@ -111,7 +110,7 @@ def _refuse_if_there(host: Socket, container: Socket, attachment: Attachment) ->
         answer = sock.ask(get_link(name))[0]
         if answer.error is None:
             raise _already_there(attachment, f"{name} is there")
-        if answer.error.errno != errno.ENODEV:
+        if answer.error.errno != errnos.ENODEV:
             raise answer.error
 
 
@@ -167,7 +166,7 @@ def _make_pair(
     # In one datagram: the kernel answers the second whether or not the first succeeded.
     made, found = host.ask(new_veth(host_end, container_end, netns.fd), get_link(name))
     if made.error is not None:
-        if made.error.errno == errno.EEXIST:
+        if made.error.errno == errnos.EEXIST:
             if found.error is None:
                 # Without the lock another call for the same attachment was faster: all we have is what it has.
                 undo.clear()
@@ -216,7 +215,7 @@ def _finish_host_end(host: Socket, link: Link, attachment: Attachment, planned: 
     for i, answer in enumerate(answers):
         if answer.error is None:
             continue
-        if i < first_route or answer.error.errno != errno.EEXIST:
+        if i < first_route or answer.error.errno != errnos.EEXIST:
             raise answer.error
         from ..host_route import claim
 

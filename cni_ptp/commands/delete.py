@@ -6,9 +6,7 @@ the old route still stands.
 
 from __future__ import annotations
 
-import errno
-
-from .. import steps
+from .. import errnos, steps
 from ..args import Args
 from ..attachment import ALIAS_PREFIX, Attachment
 from ..conf import Conf
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-_GONE = (errno.ENODEV,)  # DEL is idempotent, SPEC "DEL"
+_GONE = (errnos.ENODEV,)  # DEL is idempotent, SPEC "DEL"
 
 
 def delete(args: Args, conf: Conf) -> None:

@@ -47,7 +47,7 @@ _GROUPS = (
 )
 
 # What of the standard library they import is in C; it is loaded with the group, past the import system.
-_C_MODULES = {"errno", "fcntl", "_sha2", "_sha512", "_socket", "_struct"}
+_C_MODULES = {"fcntl", "_sha2", "_sha512", "_socket", "_struct"}
 # What they import within functions, as there are others to do with, but always: of the group of the module named.
 _LATE = {"commands": {"_json"}, "plan": set() if hasattr(os, "setns") else {"_ctypes"}}
 

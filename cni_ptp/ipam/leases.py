@@ -11,12 +11,11 @@ Source: plugins/ipam/host-local/backend/disk of containernetworking/plugins; ope
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 import time
 
-from .. import signals
+from .. import errnos, signals
 from ..errors import STATE_FAILED, TRY_AGAIN_LATER, CniError, errno_name
 from ..ip import parse_ip
 from .directories import LAST_RESERVED, LOCK, OPEN, open_index
@@ -143,7 +142,7 @@ class Leases:
         except FileNotFoundError:
             return None
         except OSError as e:
-            if e.errno in (errno.ELOOP, errno.ENXIO):  # a symbolic link, a socket: taken, but nobody's
+            if e.errno in (errnos.ELOOP, errnos.ENXIO):  # a symbolic link, a socket: taken, but nobody's
                 return Lease(name, None, 0)
             raise
         try:
@@ -192,7 +191,7 @@ class Leases:
         fd = os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=self.fd)
         try:
             if os.write(fd, content) != len(content):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
+                raise OSError(errnos.ENOSPC, os.strerror(errnos.ENOSPC), self.path)
         except BaseException:
             os.close(fd)
             raise

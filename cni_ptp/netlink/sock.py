@@ -7,8 +7,8 @@ from __future__ import annotations
 
 # The C module under socket: socket itself costs 10 ms for its enums.
 import _socket
-import errno
 
+from .. import errnos
 from ..errors import DecodeError, NetlinkError
 from ..nlmsg import Request
 from .exchange import Answer, Exchange
@@ -37,7 +37,7 @@ class Socket:
             try:
                 self.socket.setsockopt(SOL_NETLINK, option, 1)
             except OSError as e:
-                if e.errno != errno.ENOPROTOOPT:  # strict checking: since Linux 4.20
+                if e.errno != errnos.ENOPROTOOPT:  # strict checking: since Linux 4.20
                     raise
 
     def __enter__(self) -> Socket:
@@ -78,16 +78,16 @@ class Socket:
             try:
                 exchange = self._converse([request])
             except NetlinkError as e:
-                if e.errno != errno.ENOBUFS:
+                if e.errno != errnos.ENOBUFS:
                     raise
                 continue
             answer = exchange.answers[0]
             # A kernel may also end an interrupted nf_tables dump with EINTR itself.
-            if answer.error is not None and answer.error.errno != errno.EINTR:
+            if answer.error is not None and answer.error.errno != errnos.EINTR:
                 raise answer.error
             if answer.error is None and not exchange.interrupted:
                 return answer
-        raise NetlinkError(errno.EINTR, request.about, "the list changed each time it was being read")
+        raise NetlinkError(errnos.EINTR, request.about, "the list changed each time it was being read")
 
     def _converse(self, requests: list[Request]) -> Exchange:
         exchange = Exchange(requests, self.seq)
@@ -99,7 +99,7 @@ class Socket:
             except NetlinkError as e:
                 # Without CAP_NET_ADMIN nfnetlink_rcv() refuses the first message and never looks at the others.
                 refused = exchange.answers[0].error
-                if e.errno == errno.ENOBUFS and refused is not None and refused.errno == errno.EPERM:
+                if e.errno == errnos.ENOBUFS and refused is not None and refused.errno == errnos.EPERM:
                     raise refused from None
                 raise
         return exchange
@@ -108,7 +108,7 @@ class Socket:
         try:
             self.socket.send(datagram)
         except OSError as e:
-            raise NetlinkError(e.errno or errno.EIO, request.about, "send failed") from None
+            raise NetlinkError(e.errno or errnos.EIO, request.about, "send failed") from None
 
     def _receive(self, request: Request) -> bytes:
         while True:
@@ -117,10 +117,10 @@ class Socket:
                 # recvmsg, so there is nothing to wait for: an answer that is not there now is lost.
                 datagram, _, flags, sender = self.socket.recvmsg(_BUFFER, 0, _socket.MSG_DONTWAIT)
             except OSError as e:
-                if e.errno == errno.EAGAIN:
-                    raise NetlinkError(errno.ENOBUFS, request.about, "no answer came") from None
+                if e.errno == errnos.EAGAIN:
+                    raise NetlinkError(errnos.ENOBUFS, request.about, "no answer came") from None
                 self.drain()
-                raise NetlinkError(e.errno or errno.EIO, request.about, "receive failed") from None
+                raise NetlinkError(e.errno or errnos.EIO, request.about, "receive failed") from None
             if flags & _socket.MSG_TRUNC:
                 raise DecodeError(f"netlink datagram of more than {_BUFFER} bytes in answer to: {request.about}")
             if sender[0] == 0:  # the kernel; any process may send to our port

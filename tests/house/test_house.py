@@ -16,7 +16,7 @@ from cni_ptp.nlmsg import Attr
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "cni_ptp"
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if "console" not in p.parts)
-FLOOR = {"errors", "undo", "jsonio", "ip", "__init__"}
+FLOOR = {"errnos", "errors", "undo", "jsonio", "ip", "__init__"}
 CORE = FLOOR | {
     "nlmsg", "attachment", "args", "conf", "mac", "result", "result_old", "result_read", "versions", "plan",
     "nft_ruleset", "nft_names", "netlink/exchange", "netlink/rt_link", "netlink/rt_link_dump",
