@@ -58,15 +58,20 @@ def load_c(name: str) -> None:
     sys.modules[name] = module
 
 
-def install(modules: dict[str, int], groups: list[Group | None], fd: int, base: int) -> None:
+def install(modules: dict[str, int], groups: list[Group | None], rest: list[bytes], fd: int, base: int) -> None:
     """From now on our modules are imported from the open file `fd`, which stays open.
 
-    modules: name -> number of its group.  base: where the groups' offsets count from.
+    modules: name -> number of its group.  rest: both once more, marshalled, for the modules that calls rarely need.
+    base: where the groups' offsets count from.
     The garbage collector is off: main decides whether it is needed.
     """
 
     def find_spec(name: str, path: object = None, target: object = None) -> _frozen_importlib.ModuleSpec | None:
         """The spec of a module that is loaded now, with its group; None if it is not ours: the next finder is asked."""
+        if rest and name not in modules and name.startswith("cni_ptp."):
+            more_modules, more_groups = marshal.loads(rest.pop())  # noqa: S302  as below
+            modules.update(more_modules)
+            groups.extend(more_groups)
         number = modules.get(name)
         if number is None:
             return None

@@ -140,10 +140,10 @@ def _place(expected: bytes, offset: int) -> str:
     if offset >= pack.HEAD_SIZE + len(blob):
         return f"byte {offset}, in the archive"
     stream = io.BytesIO(blob)
-    _, _, groups = marshal.load(stream)  # noqa: S302  it was made by this process
+    _, _, groups, [rest] = marshal.load(stream)  # noqa: S302  it was made by this process
     at = offset - pack.HEAD_SIZE - stream.tell()
     sources = pack.sources_of(expected)
-    for start, size, _, names, packages, _ in groups:
+    for start, size, _, names, packages, _ in groups + marshal.loads(rest)[1]:  # noqa: S302
         if start <= at < start + size:
             paths = [name.replace(".", "/") + ("/__init__.py" if name in packages else ".py") for name in names]
             # Of fewer modules a group is as long as these are in the whole of it.

@@ -1,7 +1,7 @@
 """The built file as bytes: text that starts Python, bytecode of one Python version, a zip archive of the sources.
 
     0                  HEAD, 1,024 bytes of text: the shebang line and what it has Python do
-    1,024              marshalled (code of launch.py, modules, groups), as launch.py reads them, for one Python version
+    1,024              marshalled, for one Python version: code of launch.py, modules, groups, rest, as it reads them
     after that         each group's marshalled code objects; offsets count from here
     after that         a zip archive, stored, from which any other Python imports the same sources
 
@@ -118,8 +118,10 @@ def bytecode(sources: dict[str, bytes]) -> tuple[bytes, bytes]:
         in_c -= {name for need in needs for name in groups[need][5]}
         groups.append((len(code), len(one), needs, names, packages, tuple(sorted(filter(find_spec, in_c)))))
         code += one
-    modules = {name: number for number, group in enumerate(groups) for name in group[3]}
-    return marshal.dumps((compiled(sources[LAUNCH], LAUNCH), modules, groups)), code
+    modules = [(name, number) for number, group in enumerate(groups) for name in group[3]]
+    often = {name: number for name, number in modules if number < len(_GROUPS)}
+    rest = marshal.dumps((dict(modules[len(often) :]), groups[len(_GROUPS) :]))
+    return marshal.dumps((compiled(sources[LAUNCH], LAUNCH), often, groups[: len(_GROUPS)], [rest])), code
 
 
 def _groups(imports: dict[str, list[str]]) -> list[tuple[tuple[int, ...], tuple[str, ...]]]:
