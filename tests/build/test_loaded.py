@@ -39,10 +39,11 @@ CHECK = EDGE | IPAM | NETLINK | ROUTED | {"commands", "commands.check", "ipam.va
 # Puts itself before the launch line, and at the end writes what came since; _exit is the last thing that a call does.
 _WATCHING = """#!{python} -IS
 import posix, sys
-code, out, real, before = {code!r}, {out!r}, posix._exit, set(sys.modules)
+code, out, real, before, pid = {code!r}, {out!r}, posix._exit, set(sys.modules), posix.getpid()
 def leave(status):
     loaded = sorted(set(sys.modules) - before)
-    with open(out, "w") as f: f.write("\\n".join(loaded))
+    if posix.getpid() == pid:  # the child that a DEL leaves behind may end during the next call
+        with open(out, "w") as f: f.write("\\n".join(loaded))
     real(status)
 posix._exit = leave
 sys.argv[:] = ["-c", {built!r}, *sys.argv[1:]]
