@@ -41,7 +41,10 @@ _GROUPS = (
     ("commands.add",),
     ("deletion", "commands.delete"),
     ("masquerade",),
-    ("nft_masquerade",),
+    ("nft_transaction",),
+    ("nft_masquerade",),  # of ADD
+    ("masquerade_removal",),  # of DEL
+    ("nft_removal",),
 )
 
 # A file that replaces another may be read by a process that the other's shebang line has just started: the line says
