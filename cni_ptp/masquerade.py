@@ -56,10 +56,10 @@ class Masquerade:
 
             masquerade_iptables.add(self, addresses)
             return
-        from . import nft_masquerade
+        from .nft_masquerade import add
 
         try:
-            nft_masquerade.add(self.socket(), self.attachment, addresses)
+            add(self.socket(), self.attachment, addresses)
         except OSError as refused:  # NetlinkError is one
             from . import masquerade_iptables
 
@@ -85,9 +85,9 @@ class Masquerade:
 
         hints: packed addresses it may have had.  Every part is tried; the first failure is raised, with the others.
         """
-        from . import masquerade_removal
+        from .masquerade_removal import remove
 
-        masquerade_removal.remove(self, hints)
+        remove(self, hints)
 
     def check(self, addresses: list[tuple[bytes, int]]) -> list[str]:
         """What is missing, in words; [] if each address is masqueraded, by the backend or (none given) by any."""

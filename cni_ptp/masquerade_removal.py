@@ -66,11 +66,11 @@ def _steps_in_nf_tables(
 
 
 def _remove_ours(masquerade: Masquerade, hints: list[bytes], layouts: list[Layout]) -> None:
-    from . import nft_removal
+    from .nft_removal import remove as remove_from_tables
 
     for layout in layouts:
         if layout:
-            nft_removal.remove(masquerade.socket(), masquerade.attachment, hints, layout)
+            remove_from_tables(masquerade.socket(), masquerade.attachment, hints, layout)
 
 
 def _remove_others(masquerade: Masquerade, hints: list[bytes]) -> None:

@@ -9,8 +9,7 @@ import errno
 
 from .errors import NetlinkError
 from .ip import version_of
-from .netlink import nft
-from .netlink.nft import is_there
+from .netlink.nft import NFTA_CHAIN_USE, get_chain, get_element, get_generation, get_set, is_there, new_element
 from .nft_names import LAYOUTS, POSTROUTING, element_comment, element_places, table_of
 from .nft_transaction import commit, generation, retry
 
@@ -59,10 +58,10 @@ def _changes_to_add(
         wanted += [(table, name, key, comment) for name, key in element_places(addr, length)]
     used_versions = {version_of(addr) for addr in addresses}
     tables = [(table, versions) for table, versions in layout if used_versions.intersection(versions)]
-    asked = [nft.get_generation()]
-    asked += [nft.get_chain(table, POSTROUTING) for table, _ in tables]
-    asked += [nft.get_set(table, name) for table, name, _, _ in wanted]
-    asked += [nft.get_element(table, name, key) for table, name, key, _ in wanted]
+    asked = [get_generation()]
+    asked += [get_chain(table, POSTROUTING) for table, _ in tables]
+    asked += [get_set(table, name) for table, name, _, _ in wanted]
+    asked += [get_element(table, name, key) for table, name, key, _ in wanted]
     answers = iter(sock.ask(*asked))
     genid = generation(next(answers))
     changes: list[Request] = []
@@ -81,7 +80,7 @@ def _changes_to_add(
             if removed is None:
                 continue
             changes += removed
-        changes.append(nft.new_element(table, name, key, comment))
+        changes.append(new_element(table, name, key, comment))
     return genid, changes, any(used >= 0 for used in rules)
 
 
@@ -89,5 +88,5 @@ def _uses(answer: Answer) -> int:
     """How many rules a base chain has; -1 if it is not there.  After `nft flush table` it is 0."""
     if not is_there(answer):
         return -1
-    uses: int = answer.one()[1].get(nft.NFTA_CHAIN_USE, 0)
+    uses: int = answer.one()[1].get(NFTA_CHAIN_USE, 0)
     return uses

@@ -6,8 +6,7 @@ How races are met: nft_transaction.
 from __future__ import annotations
 
 from .ip import version_of
-from .netlink import nft
-from .netlink.nft import is_there
+from .netlink.nft import get_element, get_generation, is_there
 from .netlink.nft_element import comment_in, delete_element
 from .nft_names import element_places, has_own_set, masq_set, own_key, own_set, table_of
 from .nft_owner import owner_marks, parse_comment
@@ -55,8 +54,8 @@ def remove(sock: Socket, attachment: Attachment, hints: Iterable[bytes], layout:
 def _look(sock: Socket, layout: Layout, marks: tuple[str, ...], candidates: set[bytes]) -> tuple[int, dict[bytes, str]]:
     """(generation, {address: comment}) for the candidates that belong to the attachment now."""
     asked = sorted(candidates)
-    elements = [nft.get_element(table_of(layout, version_of(a)), masq_set(version_of(a)), a) for a in asked]
-    present, *answers = sock.ask(nft.get_generation(), *elements)
+    elements = [get_element(table_of(layout, version_of(a)), masq_set(version_of(a)), a) for a in asked]
+    present, *answers = sock.ask(get_generation(), *elements)
     genid = generation(present)
     comments = [comment_in(answer) for answer in answers]
     return genid, {a: c for a, c in zip(asked, comments) if c is not None and c.startswith(marks)}
@@ -73,7 +72,7 @@ def deletions(sock: Socket, layout: Layout, found: dict[bytes, str]) -> list[Req
     for addr, comment in found.items():
         _, length, _ = parse_comment(comment)
         places += [(table_of(layout, version_of(addr)), name, key) for name, key in element_places(addr, length)]
-    answers = sock.ask(*[nft.get_element(*place) for place in places])
+    answers = sock.ask(*[get_element(*place) for place in places])
     return [delete_element(*place) for place, answer in zip(places, answers) if is_there(answer)]
 
 
@@ -106,6 +105,6 @@ def _strays(sock: Socket, table: str, key: bytes, comment: str, addresses: dict[
     if length == addresses[key] or not has_own_set(key, length):
         return []
     name = own_set(version_of(key), length)
-    if not is_there(sock.ask(nft.get_element(table, name, own_key(key, length)))[0]):
+    if not is_there(sock.ask(get_element(table, name, own_key(key, length)))[0]):
         return []
     return [delete_element(table, name, own_key(key, length))]

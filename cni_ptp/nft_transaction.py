@@ -11,7 +11,7 @@ import errno
 from time import sleep
 
 from .errors import TRY_AGAIN_LATER, CniError, NetlinkError
-from .netlink import nft
+from .netlink.nft import NFTA_GEN_ID, batch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def commit(sock: Socket, changes: list[Request], genid: int | None) -> None:
 
     NetlinkError: none of them; ERESTART if the ruleset changed since its generation was `genid`.
     """
-    for answer in sock.batch(nft.batch(changes, genid)):
+    for answer in sock.batch(batch(changes, genid)):
         if answer.error is not None:
             raise answer.error
 
@@ -53,5 +53,5 @@ def generation(answer: Answer) -> int:
     """The number in the answer to get_generation."""
     if answer.error is not None:
         raise answer.error
-    number: int = answer.one()[1][nft.NFTA_GEN_ID]
+    number: int = answer.one()[1][NFTA_GEN_ID]
     return number
