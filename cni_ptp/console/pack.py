@@ -45,6 +45,8 @@ _GROUPS = (
     ("nft_masquerade",),  # of ADD
     ("masquerade_removal",),  # of DEL
     ("nft_removal",),
+    ("netlink.nft_dump",),
+    ("netlink.nft_define", "netlink.nft_rule"),  # of whatever makes tables or rules
 )
 
 # A file that replaces another may be read by a process that the other's shebang line has just started: the line says
