@@ -26,8 +26,9 @@ import errno
 from .attachment import Attachment, digest, go_network_hash
 from .errors import KERNEL_REFUSED, CniError, NetlinkError
 from .ip import text_of, version_of
-from .netlink import nft, nft_rule
+from .netlink import nft, nft_define, nft_dump, nft_rule
 from .netlink.nft import is_there
+from .netlink.nft_element import delete_element
 from .netlink.nft_expr import (
     NFT_REG_1,
     NFT_REG_2,
@@ -43,8 +44,8 @@ from .netlink.nft_expr import (
     return_,
 )
 from .netlink.sock import NETLINK_NETFILTER, Socket
-from .nft_masquerade import commit, generation, retry
 from .nft_names import GUARD as TABLE
+from .nft_transaction import commit, generation, retry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,9 +55,9 @@ _COMMENT = "drops what containers send from addresses that are not theirs; kept 
 _GUARDED, _CHECK, _PREROUTING = "guarded", "check", "prerouting"
 _SOURCE = {4: "source4", 6: "source6"}
 _TYPES = {
-    _GUARDED: [nft.TYPE_IFNAME],
-    _SOURCE[4]: [nft.TYPE_IFNAME, nft.TYPE_IPADDR],
-    _SOURCE[6]: [nft.TYPE_IFNAME, nft.TYPE_IP6ADDR],
+    _GUARDED: [nft_define.TYPE_IFNAME],
+    _SOURCE[4]: [nft_define.TYPE_IFNAME, nft_define.TYPE_IPADDR],
+    _SOURCE[6]: [nft_define.TYPE_IFNAME, nft_define.TYPE_IP6ADDR],
 }
 _IFNAMSIZ = 16  # include/uapi/linux/if.h
 _IPPROTO_ICMPV6 = 58
@@ -125,7 +126,7 @@ def _collect(sock: Socket, marks: tuple[str, ...], keep: set[str]) -> None:
         stale = [key for key, comment in listed if comment.startswith(marks) and comment not in keep]
         if not stale:
             if not listed:
-                commit(sock, [nft.delete_table(TABLE)], genid)
+                commit(sock, [nft_define.delete_table(TABLE)], genid)
             return
         commit(sock, _deletions(sock, set(stale[:_MOST_DELETIONS])), genid)
 
@@ -212,10 +213,10 @@ def _skeleton() -> list[Request]:
     """The table has its sets and exactly the rules it must have; elements stay."""
     numbers = {name: i + 1 for i, name in enumerate(_TYPES)}
     requests = [
-        nft.new_table(TABLE, _COMMENT),
-        nft.new_chain(TABLE, _CHECK),
-        nft.new_raw_prerouting_chain(TABLE, _PREROUTING),
-        *[nft.new_set(TABLE, name, types, numbers[name], "") for name, types in _TYPES.items()],
+        nft_define.new_table(TABLE, _COMMENT),
+        nft_define.new_chain(TABLE, _CHECK),
+        nft_define.new_raw_prerouting_chain(TABLE, _PREROUTING),
+        *[nft_define.new_set(TABLE, name, types, numbers[name], "") for name, types in _TYPES.items()],
         nft_rule.flush_chain(TABLE, _PREROUTING),
         nft_rule.flush_chain(TABLE, _CHECK),
         *[nft_rule.add_rule(TABLE, _CHECK, rule) for rule in _check_rules(numbers)],
@@ -247,7 +248,7 @@ def _elements(sock: Socket, name: str, links: set[bytes] | None = None) -> list[
     [] if there is no such set.  Replies without the links are not read: of thousands of elements that takes long.
     """
     try:
-        answer = sock.dump(nft.dump_elements(TABLE, name))
+        answer = sock.dump(nft_dump.dump_elements(TABLE, name))
     except NetlinkError as e:
         if e.errno != errno.ENOENT:
             raise
@@ -255,10 +256,10 @@ def _elements(sock: Socket, name: str, links: set[bytes] | None = None) -> list[
     found = []
     for message in answer.messages:
         if links is None or any(link in message.payload for link in links):
-            found += nft.read_elements(nft.ELEMENTS.read(message.payload))
+            found += nft_dump.read_elements(nft_dump.LISTED.read(message.payload))
     return [(key, comment) for key, comment in found if links is None or key[:_IFNAMSIZ] in links]
 
 
 def _deletions(sock: Socket, links: set[bytes]) -> list[Request]:
     """The requests that take out every element of the links, given by their keys."""
-    return [nft.delete_element(TABLE, name, key) for name in _TYPES for key, _ in _elements(sock, name, links)]
+    return [delete_element(TABLE, name, key) for name in _TYPES for key, _ in _elements(sock, name, links)]

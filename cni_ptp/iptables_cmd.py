@@ -6,21 +6,18 @@ the other.  Source: iptables-restore(8), iptables-extensions(8).
 
 from __future__ import annotations
 
-import errno
-
 from . import iptables_nft, spawn
 from .attachment import Attachment
 from .errors import IPTABLES_FAILED, CniError
 from .ip import bits, cidr_text, network_of, parse_cidr, text_of, version_of
-from .nft_masquerade import open_socket
+from .iptables_legacy import has_nat
+from .nft_socket import NO_NF_TABLES, open_socket
 
 # Not the caller's PATH: what runs with our privileges is found where the system keeps it.
 _DIRECTORIES = ("/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin")
 _ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/sbin:/sbin:/usr/bin:/bin"}
 _NAMES = {4: "iptables", 6: "ip6tables"}
 _MULTICAST = {4: "224.0.0.0/4", 6: "ff00::/8"}
-_TABLES = {4: "/proc/net/ip_tables_names", 6: "/proc/net/ip6_tables_names"}
-_NO_NF_TABLES = (errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.EOPNOTSUPP, errno.EINVAL)
 _JUMP = "-A POSTROUTING "
 _WAIT_S = 30  # for the xtables lock
 _MOST_COMMENT = 255  # XT_MAX_COMMENT_LEN - 1, include/uapi/linux/netfilter/xt_comment.h
@@ -149,7 +146,7 @@ def remove(attachment: Attachment, hints: list[bytes]) -> None:
         with open_socket() as sock:
             iptables_nft.remove(sock, attachment, hints)
     except OSError as e:
-        if e.errno not in _NO_NF_TABLES:
+        if e.errno not in NO_NF_TABLES:
             raise
     remove_legacy(attachment, hints)
 
@@ -160,17 +157,8 @@ def remove_legacy(attachment: Attachment, hints: list[bytes], likely: bool = Tru
     likely: the attachment is expected to have rules there, so that their removal is tried without looking first.
     """
     for version in _NAMES:
-        if legacy_is_used(version):
+        if has_nat(version):
             _remove_legacy(attachment, version, [a for a in hints if version_of(a) == version], likely)
-
-
-def legacy_is_used(version: int) -> bool:
-    """Whether this network namespace has a nat table of the old interface."""
-    try:
-        with open(_TABLES[version], encoding="ascii", errors="replace") as names:
-            return "nat\n" in names.read()
-    except OSError:
-        return False
 
 
 def _legacy_lines(attachment: Attachment, version: int) -> list[str]:
@@ -232,7 +220,7 @@ def gc(network: str, valid: list[Attachment]) -> None:
     keep = {attachment.go_chain() for attachment in valid}
     for version in _NAMES:
         owners: dict[str, list[bytes]] = {}
-        for line in legacy_save(version) if legacy_is_used(version) else []:
+        for line in legacy_save(version) if has_nat(version) else []:
             containerid = iptables_nft.container_in(line.replace('\\"', '"').encode(), network)
             if containerid and line.startswith(_JUMP) and _source(line):
                 owners.setdefault(containerid, []).append(parse_cidr(_source(line))[0])
@@ -244,7 +232,7 @@ def gc(network: str, valid: list[Attachment]) -> None:
 
 def findings(attachment: Attachment, addresses: list[tuple[bytes, int]]) -> list[str]:
     """What is missing of the masquerading of each address, in words."""
-    used = [v for v in _NAMES if legacy_is_used(v)]
+    used = [v for v in _NAMES if has_nat(v)]
     legacy = {v: lines for v in used for lines in [_legacy_lines(attachment, v)] if lines}
     words = []
     for version, lines in legacy.items():

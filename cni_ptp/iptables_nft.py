@@ -13,8 +13,11 @@ from .errors import NetlinkError
 from .ip import bits, text_of
 from .netlink import nft, nft_expr, nft_rule
 from .netlink.nft import is_there
-from .nft_masquerade import commit, generation, open_socket, retry
+from .netlink.nft_define import delete_chain
+from .netlink.nft_element import comment_of
 from .nft_names import GO_CHAIN, GO_TABLE, IPTABLES_NAT
+from .nft_socket import open_socket
+from .nft_transaction import commit, generation, retry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,7 +94,7 @@ def _try_remove(sock: Socket, version: int, attachment: Attachment, hints: Itera
     gone = [jump for jump in there if jump.source in known or not is_routed(jump.source)]
     changes = [nft_rule.delete_rule(table, POSTROUTING, jump.handle) for jump in gone]
     if len(gone) == len(there):
-        changes += [nft_rule.flush_chain(table, attachment.go_chain()), nft.delete_chain(table, attachment.go_chain())]
+        changes += [nft_rule.flush_chain(table, attachment.go_chain()), delete_chain(table, attachment.go_chain())]
     if changes:
         commit(sock, changes, generation(genid_answer))
 
@@ -117,7 +120,7 @@ def _try_remove_go_rules(sock: Socket, prefix: str, keep: tuple[str, ...]) -> No
     for message in sock.dump(nft_rule.dump_rules(GO_TABLE, GO_CHAIN)).messages:
         if prefix.encode() in message.payload:
             attrs = nft_rule.RULE.read(message.payload)[1]
-            comment = nft.comment_of(attrs.get(nft_rule.NFTA_RULE_USERDATA, b""))
+            comment = comment_of(attrs.get(nft_rule.NFTA_RULE_USERDATA, b""))
             if comment.startswith(prefix) and not (keep and comment.startswith(keep)):
                 changes.append(nft_rule.delete_rule(GO_TABLE, GO_CHAIN, attrs[nft_rule.NFTA_RULE_HANDLE]))
     if changes:

@@ -20,8 +20,8 @@ subnet would do as well, but the kernel then walks the whole map each time an el
 from __future__ import annotations
 
 from .ip import network_of
-from .netlink import nft, nft_rule
-from .netlink.nft import NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6, TableName
+from .netlink import nft_define, nft_rule
+from .netlink.nft import NFPROTO_IPV4, NFPROTO_IPV6
 from .netlink.nft_expr import (
     NFT_REG32_01,
     NFT_REG_1,
@@ -46,20 +46,21 @@ _TABLE_COMMENT = "masquerading of containers, kept by the CNI plugin ptp"
 # offset of the source and of the destination address in the header, length of an address, register of the second
 # part of a concatenation
 _HEADER = {4: (12, 16, 4, NFT_REG32_01), 6: (8, 24, 16, NFT_REG_2)}
-_TYPE = {4: nft.TYPE_IPADDR, 6: nft.TYPE_IP6ADDR}
+_TYPE = {4: nft_define.TYPE_IPADDR, 6: nft_define.TYPE_IP6ADDR}
 _NFPROTO = {4: NFPROTO_IPV4, 6: NFPROTO_IPV6}
+_BITS = {4: 32, 6: 128}
 
 
 # --- the table ------------------------------------------------------------------------------------------------------
 
 
-def skeleton(table: TableName, versions: tuple[int, ...], lengths: dict[int, set[int]]) -> list[Request]:
+def skeleton(table: str, versions: tuple[int, ...], lengths: dict[int, set[int]]) -> list[Request]:
     """The table is whole: its sets, its chains, and in them exactly the rules they must have; elements stay.
 
     lengths: for each IP version the prefix lengths that have an own set or are to have one.
     """
-    requests = [nft.new_table(table, _TABLE_COMMENT), nft.new_nat_postrouting_chain(table, POSTROUTING)]
-    requests += [nft.new_chain(table, masquerade_chain(v)) for v in versions]
+    requests = [nft_define.new_table(table, _TABLE_COMMENT), nft_define.new_nat_postrouting_chain(table, POSTROUTING)]
+    requests += [nft_define.new_chain(table, masquerade_chain(v)) for v in versions]
     numbers: dict[str, int] = {}
     for version in versions:
         requests += _sets(table, version, lengths[version], numbers)
@@ -79,19 +80,27 @@ def chains(versions: tuple[int, ...]) -> list[str]:
     return [*[masquerade_chain(v) for v in versions], POSTROUTING]
 
 
-def _sets(table: TableName, version: int, lengths: set[int], numbers: dict[str, int]) -> list[Request]:
+def _sets(table: str, version: int, lengths: set[int], numbers: dict[str, int]) -> list[Request]:
     wanted = [(masq_set(version), [_TYPE[version]], "addresses of containers to be masqueraded")]
     for length in sorted(lengths, reverse=True):
         wanted.append((own_set(version, length), [_TYPE[version]] * 2, "each with its own subnet: not masqueraded"))
     requests = []
     for name, types, text in wanted:
         numbers[name] = len(numbers) + 1
-        requests.append(nft.new_set(table, name, types, numbers[name], text))
+        requests.append(nft_define.new_set(table, name, types, numbers[name], text))
     return requests
 
 
+def own_set_length(name: str, version: int) -> int | None:
+    """The prefix length in the name of an own set; None if the name is not of one."""
+    text = name[len(f"own{version}_") :]
+    if not name.startswith(f"own{version}_") or not text.isdigit() or int(text) >= _BITS[version]:
+        return None
+    return int(text)
+
+
 def rules(
-    table: TableName, chain: str, versions: tuple[int, ...], lengths: dict[int, set[int]], numbers: dict[str, int]
+    table: str, chain: str, versions: tuple[int, ...], lengths: dict[int, set[int]], numbers: dict[str, int]
 ) -> list[list[bytes]]:
     """The rules of one chain, each a list of expressions.  numbers: of the sets that the same batch makes."""
     if chain == POSTROUTING:
@@ -101,7 +110,7 @@ def rules(
     return [*own, _multicast(table, version), [masq()]]
 
 
-def _to_masquerade(table: TableName, version: int, number: int) -> list[bytes]:
+def _to_masquerade(table: str, version: int, number: int) -> list[bytes]:
     """ip saddr @masq4 goto masquerade4"""
     saddr, _, size, _ = _HEADER[version]
     return [
@@ -112,7 +121,7 @@ def _to_masquerade(table: TableName, version: int, number: int) -> list[bytes]:
     ]
 
 
-def _own(table: TableName, version: int, length: int, number: int) -> list[bytes]:
+def _own(table: str, version: int, length: int, number: int) -> list[bytes]:
     """ip saddr . ip daddr & 255.255.255.0 @own4_24 return"""
     saddr, daddr, size, second = _HEADER[version]
     return [
@@ -125,7 +134,7 @@ def _own(table: TableName, version: int, length: int, number: int) -> list[bytes
     ]
 
 
-def _multicast(table: TableName, version: int) -> list[bytes]:
+def _multicast(table: str, version: int) -> list[bytes]:
     """ip daddr 224.0.0.0/4 return; ip6 daddr ff00::/8 return"""
     daddr = _HEADER[version][1]
     if version == 6:
@@ -139,8 +148,8 @@ def _multicast(table: TableName, version: int) -> list[bytes]:
     return [*_family(table, version), *match, return_()]
 
 
-def _family(table: TableName, version: int) -> list[bytes]:
+def _family(table: str, version: int) -> list[bytes]:
     """In a table of both families each rule asks for its own first."""
-    if table.family != NFPROTO_INET:
+    if not table.startswith("inet "):
         return []
     return [meta_nfproto(NFT_REG_1), cmp_eq(NFT_REG_1, bytes((_NFPROTO[version],)))]

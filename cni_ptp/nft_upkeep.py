@@ -8,18 +8,15 @@ from .errors import NetlinkError
 from .ip import text_of, version_of
 from .netlink import nft, nft_expr, nft_rule
 from .netlink.nft import is_there
-from .nft_masquerade import commit, deletions, generation, open_socket, retry, search
-from .nft_names import (
-    LAYOUTS,
-    POSTROUTING,
-    element_places,
-    has_own_set,
-    network_marks,
-    owner_marks,
-    parse_comment,
-    table_of,
-)
+from .netlink.nft_define import delete_table
+from .netlink.nft_element import comment_in
+from .nft_names import LAYOUTS, POSTROUTING, element_places, has_own_set, table_of
+from .nft_owner import network_marks, owner_marks, parse_comment
+from .nft_removal import deletions
 from .nft_ruleset import masquerade_chain, rules, skeleton
+from .nft_search import search
+from .nft_socket import open_socket
+from .nft_transaction import commit, generation, retry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +55,7 @@ def _layout(sock: Socket) -> Layout:
 
 
 def _rules_missing(
-    sock: Socket, table: nft.TableName, versions: tuple[int, ...], addresses: list[tuple[bytes, int]]
+    sock: Socket, table: str, versions: tuple[int, ...], addresses: list[tuple[bytes, int]]
 ) -> list[str]:
     """Chains that lost a rule which one of the addresses needs; rules that somebody put between them are let be."""
     lengths = {v: {n for a, n in addresses if version_of(a) == v and has_own_set(a, n)} for v in versions}
@@ -72,7 +69,7 @@ def _rules_missing(
     return words
 
 
-def _rules(sock: Socket, table: nft.TableName, chain: str) -> list[Any]:
+def _rules(sock: Socket, table: str, chain: str) -> list[Any]:
     return (
         sock.dump(nft_rule.dump_rules(table, chain)).read()
         if is_there(sock.ask(nft.get_chain(table, chain))[0])
@@ -90,9 +87,9 @@ def _element_missing(sock: Socket, layout: Layout, attachment: Attachment, addre
     table = table_of(layout, version_of(address))
     places = element_places(address, length)
     for (name, _), answer in zip(places, sock.ask(*[nft.get_element(table, n, key) for n, key in places])):
-        if not is_there(answer):
+        comment = comment_in(answer)
+        if comment is None:
             return [f"{text_of(address)} is not in nf_tables set {table} {name}: not masqueraded as it should be"]
-        comment = nft.read_elements(answer.one())[0][1]
         if not comment.startswith(owner_marks(attachment)):
             return [f"{text_of(address)} in nf_tables set {table} {name} belongs to another: {comment}"]
     return []
@@ -169,12 +166,12 @@ def _collect(sock: Socket, layout: Layout, network: str, keep: tuple[str, ...]) 
         commit(sock, deletions(sock, layout, some), genid)
 
 
-def delete_if_empty(sock: Socket, table: nft.TableName, versions: tuple[int, ...]) -> None:
+def delete_if_empty(sock: Socket, table: str, versions: tuple[int, ...]) -> None:
     """The table is gone, unless it holds an address."""
 
     def attempt() -> None:
         genid = generation(sock.ask(nft.get_generation())[0])
         if not search(sock, ((table, versions),), ("",)):
-            commit(sock, [nft.delete_table(table)], genid)
+            commit(sock, [delete_table(table)], genid)
 
     retry(f"delete the empty table {table}", attempt)

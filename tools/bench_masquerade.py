@@ -21,9 +21,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from cni_ptp import iptables_cmd, nft_masquerade  # noqa: E402
+from cni_ptp import iptables_cmd, nft_masquerade, nft_socket, nft_transaction  # noqa: E402
 from cni_ptp.attachment import Attachment  # noqa: E402
-from cni_ptp.netlink import nft  # noqa: E402
+from cni_ptp.netlink import nft, nft_element  # noqa: E402
 from cni_ptp.netlink.sock import Socket  # noqa: E402
 from cni_ptp.nft_names import INET, element_comment, element_places  # noqa: E402
 from cni_ptp.nlmsg import Request  # noqa: E402
@@ -119,7 +119,7 @@ def others(count: int) -> list[tuple[Attachment, bytes]]:
 def fill(backend: str, count: int) -> None:
     """So many attachments are masqueraded."""
     if backend == "nftables":
-        with nft_masquerade.open_socket() as sock:
+        with nft_socket.open_socket() as sock:
             for attachment, address in others(count):
                 nft_masquerade.add(sock, attachment, [(address, 16)])
         return
@@ -134,7 +134,7 @@ def fill(backend: str, count: int) -> None:
 
 def transactions(count: int) -> tuple[float, float]:
     """Microseconds of ADD's and of DEL's transaction, medians, with so many elements in the sets."""
-    with nft_masquerade.open_socket() as sock:
+    with nft_socket.open_socket() as sock:
         for attachment, address in others(count):
             nft_masquerade.add(sock, attachment, [(address, 16)])
         times: dict[str, list[float]] = {"add": [], "delete": []}
@@ -144,7 +144,7 @@ def transactions(count: int) -> tuple[float, float]:
         for _ in range(200):
             changes = [nft.new_element(table, n, k, element_comment(probe, 16, 1)) for n, k in places]
             times["add"].append(timed(sock, changes))
-            times["delete"].append(timed(sock, [nft.delete_element(table, n, k) for n, k in places]))
+            times["delete"].append(timed(sock, [nft_element.delete_element(table, n, k) for n, k in places]))
     subprocess.run(["nft", "flush", "ruleset"], check=True)
     return 1e6 * statistics.median(times["add"]), 1e6 * statistics.median(times["delete"])
 
@@ -152,7 +152,7 @@ def transactions(count: int) -> tuple[float, float]:
 def timed(sock: Socket, changes: list[Request]) -> float:
     """Seconds that the transaction took."""
     start = time.perf_counter()
-    nft_masquerade.commit(sock, changes, None)
+    nft_transaction.commit(sock, changes, None)
     return time.perf_counter() - start
 
 

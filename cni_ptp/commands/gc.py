@@ -13,7 +13,7 @@ from ..attachment import ALIAS_PREFIX
 from ..conf import Conf
 from ..errors import CniError, NetlinkError, to_cni
 from ..ipam.choose import choose
-from ..masquerade import gc as gc_masquerade
+from ..masquerade_upkeep import gc as gc_masquerade
 from ..netlink.rt_link import Link, del_link
 from ..netlink.rt_link_dump import dump_veths
 from ..netlink.sock import NETLINK_ROUTE, Socket

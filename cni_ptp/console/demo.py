@@ -299,7 +299,7 @@ def remains() -> dict[str, list[str]]:
 
 
 def _masqueraded() -> list[str]:
-    from ..masquerade import owners
+    from ..nft_upkeep import owners
 
     return [f"{text_of(address)} of {attachment}" for attachment, address in owners()]
 

@@ -8,9 +8,9 @@ import subprocess
 from .. import iptables_cmd, nft_upkeep
 from ..commands import status
 from ..errors import CniError, NetlinkError
-from ..netlink import nft
-from ..nft_masquerade import open_socket
+from ..netlink import nft, nft_define
 from ..nft_names import NAME
+from ..nft_socket import open_socket
 from ..nlmsg import NLM_F_DUMP, Request
 from . import sandbox
 from .diagnosis import Line, ok, problem, warning
@@ -103,7 +103,7 @@ def _rulesets(survey: Survey) -> Iterator[Line]:
     try:
         with open_socket() as sock:
             tables = [_row(reply) for reply in sock.dump(_all(nft.NFT_MSG_GETTABLE, nft.TABLE)).read()]
-            chains = sock.dump(_all(nft.NFT_MSG_GETCHAIN, nft.CHAIN)).read()
+            chains = sock.dump(_all(nft.NFT_MSG_GETCHAIN, nft_define.WHOLE_CHAIN)).read()
     except (OSError, NetlinkError):
         return
     names = {name for _, name in tables}
@@ -117,9 +117,9 @@ def _rulesets(survey: Survey) -> Iterator[Line]:
         )
         yield warning("other tables", "firewalld is at work, and drops what it does not know", remedy + "SUBNET")
     for (family, attrs), place in ((reply, _chain(reply)) for reply in chains):
-        hook = attrs.get(nft.NFTA_CHAIN_HOOK, {}).get(nft.NFTA_HOOK_HOOKNUM)
+        hook = attrs.get(nft_define.NFTA_CHAIN_HOOK, {}).get(nft_define.NFTA_HOOK_HOOKNUM)
         is_ip = family[0] in (nft.NFPROTO_INET, nft.NFPROTO_IPV4, nft.NFPROTO_IPV6)
-        if is_ip and hook == _NF_INET_FORWARD and attrs.get(nft.NFTA_CHAIN_POLICY) == _NF_DROP:
+        if is_ip and hook == _NF_INET_FORWARD and attrs.get(nft_define.NFTA_CHAIN_POLICY) == _NF_DROP:
             found = f"chain {place} drops forwarded packets by policy"
             remedy = "accept the containers' subnets there, or chain the plugin firewall behind ptp"
             yield warning("forward chain", found, remedy)
@@ -132,8 +132,8 @@ def _row(reply: Any) -> tuple[int, str]:
 
 def _chain(reply: Any) -> str:
     header, attrs = reply
-    table = nft.TableName(header[0], attrs.get(nft.NFTA_CHAIN_TABLE, ""))
-    return f"{table} {attrs.get(nft.NFTA_CHAIN_NAME, '')}"
+    family = {number: name for name, number in nft.FAMILIES.items()}.get(header[0], header[0])
+    return f"{family} {attrs.get(nft.NFTA_CHAIN_TABLE, '')} {attrs.get(nft.NFTA_CHAIN_NAME, '')}"
 
 
 def _all(type: int, table: Any) -> Request:

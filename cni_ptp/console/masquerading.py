@@ -5,12 +5,14 @@ Each is read once, whole.  A container's chain of iptables is named by a hash: w
 
 from __future__ import annotations
 
-from .. import iptables_cmd, iptables_nft, masquerade
+from .. import iptables_cmd, iptables_nft, nft_upkeep
 from ..errors import CniError, NetlinkError
 from ..ip import parse_cidr
+from ..iptables_legacy import has_nat
 from ..netlink import nft, nft_expr, nft_rule
-from ..nft_masquerade import open_socket
+from ..netlink.nft_element import comment_of
 from ..nft_names import GO_CHAIN, GO_TABLE, IPTABLES_NAT
+from ..nft_socket import open_socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ class Masquerading:
 
     def __init__(self) -> None:
         self.ours: dict[Attachment | None, set[bytes]] = {}
-        for owner, address in masquerade.owners():
+        for owner, address in nft_upkeep.owners():
             self.ours.setdefault(owner, set()).add(address)
         self.chains: dict[str, set[bytes]] = {}
         self.go_comments: list[str] = []
@@ -67,7 +69,7 @@ class Masquerading:
 
     def _legacy_jumps(self, version: int) -> None:
         try:
-            lines = iptables_cmd.legacy_save(version) if iptables_cmd.legacy_is_used(version) else []
+            lines = iptables_cmd.legacy_save(version) if has_nat(version) else []
         except CniError:
             return
         for line in lines:
@@ -77,7 +79,7 @@ class Masquerading:
                 self.chains.setdefault(words[-1], set()).add(source)
 
 
-def _rules(sock: Socket, table: nft.TableName, chain: str) -> list[dict[object, object]]:
+def _rules(sock: Socket, table: str, chain: str) -> list[dict[object, object]]:
     """The attributes of a chain's rules; [] if there is no such chain."""
     if sock.ask(nft.get_chain(table, chain))[0].error is not None:
         return []
@@ -95,4 +97,4 @@ def _target(attrs: dict[object, object]) -> str:
 
 def _go_comments(sock: Socket) -> list[str]:
     rules = _rules(sock, GO_TABLE, GO_CHAIN)
-    return [nft.comment_of(attrs.get(nft_rule.NFTA_RULE_USERDATA, b"")) for attrs in rules]  # type: ignore[arg-type]
+    return [comment_of(attrs.get(nft_rule.NFTA_RULE_USERDATA, b"")) for attrs in rules]  # type: ignore[arg-type]

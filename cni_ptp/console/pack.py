@@ -43,7 +43,12 @@ _GROUPS = (
     ("deletion", "commands.delete"),
     ("commands.check",),
     ("masquerade",),
-    ("nft_masquerade",),
+    ("nft_transaction",),
+    ("nft_masquerade",),  # of ADD
+    ("masquerade_removal",),  # of DEL
+    ("nft_removal",),
+    ("netlink.nft_dump",),
+    ("netlink.nft_define", "netlink.nft_rule"),  # of whatever makes tables or rules
 )
 
 # What of the standard library they import is in C; it is loaded with the group, past the import system.

@@ -7,7 +7,8 @@ Source: include/uapi/linux/netfilter/nf_tables.h; net/netfilter/nft_{meta,cmp,pa
 from __future__ import annotations
 
 from ..nlmsg import BE32, BYTES, STRZ, Attr
-from .nft_nest import Array, Nest
+from .nft import Nest
+from .nft_array import Array
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

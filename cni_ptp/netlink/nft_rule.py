@@ -7,7 +7,7 @@ Source: include/uapi/linux/netfilter/nf_tables.h; net/netfilter/nf_tables_api.c.
 from __future__ import annotations
 
 from ..nlmsg import BE64, BYTES, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, STRZ, Attr, Request, Table
-from .nft import NFGENMSG, NFNL_SUBSYS_NFTABLES, TableName, request
+from .nft import NFGENMSG, NFNL_SUBSYS_NFTABLES, request
 from .nft_expr import EXPRESSIONS
 
 _NFTABLES = NFNL_SUBSYS_NFTABLES << 8
@@ -23,29 +23,25 @@ RULE = Table(
 )
 
 
-def _rule(table: TableName, chain: str) -> list[bytes]:
-    return [NFTA_RULE_TABLE(table.name), NFTA_RULE_CHAIN(chain)]
-
-
-def add_rule(table: TableName, chain: str, expressions: list[bytes]) -> Request:
+def add_rule(table: str, chain: str, expressions: list[bytes]) -> Request:
     """One more rule at the chain's end; asked twice, it is there twice."""
-    body = [*_rule(table, chain), NFTA_RULE_EXPRESSIONS(expressions)]
+    body = [NFTA_RULE_CHAIN(chain), NFTA_RULE_EXPRESSIONS(expressions)]
     about = f"add a rule to chain {table} {chain}"
-    return request(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, table.family, body, about, RULE)
+    return request(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, table, body, about, RULE)
 
 
-def flush_chain(table: TableName, chain: str) -> Request:
+def flush_chain(table: str, chain: str) -> Request:
     """The chain has no rules.  Kernel errors: ENOENT."""
-    return request(NFT_MSG_DELRULE, 0, table.family, _rule(table, chain), f"flush chain {table} {chain}", RULE)
+    return request(NFT_MSG_DELRULE, 0, table, [NFTA_RULE_CHAIN(chain)], f"flush chain {table} {chain}", RULE)
 
 
-def delete_rule(table: TableName, chain: str, handle: int) -> Request:
+def delete_rule(table: str, chain: str, handle: int) -> Request:
     """The rule is gone.  Kernel errors: ENOENT."""
-    body = [*_rule(table, chain), NFTA_RULE_HANDLE(handle)]
-    return request(NFT_MSG_DELRULE, 0, table.family, body, f"delete a rule of chain {table} {chain}", RULE)
+    body = [NFTA_RULE_CHAIN(chain), NFTA_RULE_HANDLE(handle)]
+    return request(NFT_MSG_DELRULE, 0, table, body, f"delete a rule of chain {table} {chain}", RULE)
 
 
-def dump_rules(table: TableName, chain: str) -> Request:
+def dump_rules(table: str, chain: str) -> Request:
     """Every rule of the chain; none if the chain is not there."""
     about = f"list the rules of chain {table} {chain}"
-    return request(NFT_MSG_GETRULE, NLM_F_DUMP, table.family, _rule(table, chain), about, RULE)
+    return request(NFT_MSG_GETRULE, NLM_F_DUMP, table, [NFTA_RULE_CHAIN(chain)], about, RULE)

@@ -99,7 +99,7 @@ CORPUS = [d for f in sorted(HERE.glob("*.hex")) for d in datagrams(f.stem)]
 def test_every_conversation_ends_with_answers_or_is_refused(seed: int) -> None:
     """As the socket holds it: several requests, replies cut, damaged, repeated, of other conversations."""
     rng = random.Random(seed)
-    table = nft.TableName(nft.NFPROTO_INET, "cni_ptp")
+    table = "inet cni_ptp"
     answered = 0
     for _ in range(CONVERSATIONS):
         requests = [

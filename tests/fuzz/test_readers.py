@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 
 from cni_ptp.errors import DecodeError
-from cni_ptp.netlink import nft, rt_addr, rt_addr_dump, rt_link, rt_route, rt_route_get
+from cni_ptp.netlink import (
+    nft,
+    nft_define,
+    nft_dump,
+    nft_element,
+    rt_addr,
+    rt_addr_dump,
+    rt_link,
+    rt_route,
+    rt_route_get,
+)
 from cni_ptp.netlink.exchange import Exchange
 from cni_ptp.nlmsg import Request, Table, split
 from tests.fuzz.mutate import damaged
@@ -20,7 +30,7 @@ ROUNDS = 150
 CORPUS = [(f.stem, d) for f in sorted(HERE.glob("*.hex")) for d in datagrams(f.stem)]
 TABLES = {
     name: value
-    for module in (nft, rt_addr, rt_link, rt_route)
+    for module in (nft, nft_define, nft_dump, rt_addr, rt_link, rt_route)
     for name, value in vars(module).items()
     if isinstance(value, Table) and value.header is not None
 }
@@ -29,7 +39,7 @@ READERS: dict[str, list[Callable[[Any], object]]] = {
     "LINK": [rt_link.Link],
     "ADDR": [rt_addr_dump.Addr],
     "ROUTE": [rt_route_get.read_route, rt_route_get.nexthops],
-    "ELEMENTS": [nft.read_elements],
+    "LISTED": [nft_dump.read_elements],
 }
 
 
@@ -89,5 +99,5 @@ def test_user_data_of_any_bytes_has_a_comment_or_none() -> None:
     rng = random.Random(5)
     for _ in range(3000):
         raw = bytes(rng.choices((0, 1, 2, 3, 65, 255), k=rng.randrange(20)))
-        assert isinstance(nft.comment_of(raw), str)
-    assert nft.comment_of(nft.comment("x")) == "x"
+        assert isinstance(nft_element.comment_of(raw), str)
+    assert nft_element.comment_of(nft.comment("x")) == "x"

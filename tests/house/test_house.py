@@ -19,9 +19,10 @@ MODULES = sorted(p for p in PACKAGE.rglob("*.py") if "console" not in p.parts)
 FLOOR = {"errnos", "errors", "undo", "jsonio", "ip", "__init__"}
 CORE = FLOOR | {
     "nlmsg", "attachment", "args", "conf", "mac", "result", "result_old", "result_read", "versions", "plan",
-    "nft_ruleset", "nft_names", "netlink/exchange", "netlink/rt_link", "netlink/rt_link_dump",
+    "nft_ruleset", "nft_names", "nft_owner", "netlink/exchange", "netlink/rt_link", "netlink/rt_link_dump",
     "netlink/rt_addr", "netlink/rt_addr_dump", "netlink/rt_route", "netlink/rt_route_get",
-    "netlink/nft", "netlink/nft_expr", "netlink/nft_nest", "netlink/nft_rule", "netlink/__init__",
+    "netlink/nft", "netlink/nft_array", "netlink/nft_define", "netlink/nft_dump", "netlink/nft_element",
+    "netlink/nft_expr", "netlink/nft_rule", "netlink/__init__",
     "ipam/lease", "ipam/ranges", "ipam/validate", "ipam/__init__", "commands/__init__",
 }  # fmt: skip
 # What core may take from outside: no module that can do I/O.  _socket serves ip for inet_pton and constants,
@@ -125,7 +126,8 @@ OURS = re.compile(
     r"^(_.*|NLMSG_MIN|TYPE_.*|NFTNL_.*|MOST_.*|INET|LAYOUTS|SPLIT|.*_S|RTEXT_.*|NLA_HDRLEN|INVALID_NETNS)$"
 )
 MODULES_OF_CONSTANTS = ["nlmsg", "netns", "netlink.sock", "netlink.rt_link", "netlink.rt_addr", "netlink.rt_route",
-                        "netlink.nft", "netlink.nft_expr", "netlink.nft_rule"]  # fmt: skip
+                        "netlink.nft", "netlink.nft_define", "netlink.nft_dump", "netlink.nft_element",
+                        "netlink.nft_expr", "netlink.nft_rule"]  # fmt: skip
 STRUCTS = {"NLMSGHDR": "nlmsghdr", "NLATTR": "nlattr", "IFINFOMSG": "ifinfomsg", "IFADDRMSG": "ifaddrmsg",
            "RTMSG": "rtmsg", "NFGENMSG": "nfgenmsg"}  # fmt: skip
 # Attributes that the kernel numbers in a way a header does not say by that name.

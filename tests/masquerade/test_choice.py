@@ -9,13 +9,21 @@ from collections.abc import Iterator
 
 import pytest
 
-from cni_ptp import iptables_cmd, nft_masquerade
+from cni_ptp import (
+    iptables_cmd,
+    masquerade_upkeep,
+    nft_masquerade,
+    nft_removal,
+    nft_socket,
+    nft_transaction,
+    nft_upkeep,
+)
 from cni_ptp import masquerade as masquerade_module
 from cni_ptp.attachment import Attachment
-from cni_ptp.errors import CniError
+from cni_ptp.errors import CniError, NetlinkError
 from cni_ptp.ip import parse_ip
 from cni_ptp.masquerade import Masquerade
-from cni_ptp.netlink import nft
+from cni_ptp.netlink import nft, nft_define
 from cni_ptp.netlink.sock import Socket
 from cni_ptp.nft_names import INET
 from tests.namespaces import Host
@@ -32,7 +40,7 @@ def without_nf_tables(protocol: int) -> Socket:
 @pytest.fixture
 def old_kernel(host: Host, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     """A host without nf_tables, whose iptables works on the old interface."""
-    for module in (nft_masquerade, masquerade_module):
+    for module in (nft_socket, masquerade_module):
         monkeypatch.setattr(module, "Socket", without_nf_tables)
     os.mkdir("/run/alternatives")
     for name in ("iptables-restore", "ip6tables-restore"):
@@ -76,8 +84,8 @@ def test_nftables_that_was_asked_for_is_not_replaced_by_iptables(old_kernel: Hos
 
 
 def test_gc_and_list_of_a_host_without_nf_tables_find_nothing(old_kernel: Host) -> None:
-    assert masquerade_module.gc("n", []) == []
-    assert masquerade_module.owners() == []
+    assert masquerade_upkeep.gc("n", []) == []
+    assert nft_upkeep.owners() == []
 
 
 def test_status_leaves_no_trace(host: Host) -> None:
@@ -86,11 +94,11 @@ def test_status_leaves_no_trace(host: Host) -> None:
 
 
 def test_a_transaction_on_an_older_generation_changes_nothing(host: Host) -> None:
-    with nft_masquerade.open_socket() as sock:
-        looked_at = nft_masquerade.generation(sock.ask(nft.get_generation())[0])
+    with nft_socket.open_socket() as sock:
+        looked_at = nft_transaction.generation(sock.ask(nft.get_generation())[0])
         host.run("nft", "add", "table", "inet", "foreign")
-        with pytest.raises(nft_masquerade.LostRace):
-            nft_masquerade.commit(sock, [nft.new_table(INET[0][0], "late")], looked_at)
+        with pytest.raises(NetlinkError, match="ERESTART"):
+            nft_transaction.commit(sock, [nft_define.new_table(INET[0][0], "late")], looked_at)
     assert "cni_ptp" not in host.run("nft", "list", "ruleset").stdout
 
 
@@ -98,11 +106,11 @@ def test_others_that_keep_changing_the_ruleset_delay_and_do_not_fail_it(host: Ho
     script = "while :; do nft add table inet foreign; nft delete table inet foreign; done"
     foreigner = subprocess.Popen(["sh", "-c", script])
     try:
-        with nft_masquerade.open_socket() as sock:
+        with nft_socket.open_socket() as sock:
             for i in range(100):
                 attachment = Attachment("n", f"c{i}", "eth0")
                 nft_masquerade.add(sock, attachment, ADDRESSES)
-                nft_masquerade.remove(sock, attachment, [], INET)
+                nft_removal.remove(sock, attachment, [], INET)
     finally:
         foreigner.kill()
         foreigner.wait()
@@ -121,33 +129,33 @@ def test_others_that_keep_changing_the_ruleset_delay_and_do_not_fail_it(host: Ho
 )
 def test_an_owner_that_nft_could_not_take_back_is_kept_as_hashes(host: Host, owner: Attachment) -> None:
     neighbour = Attachment(owner.network, owner.containerid + "x", owner.ifname)
-    with nft_masquerade.open_socket() as sock:
+    with nft_socket.open_socket() as sock:
         nft_masquerade.add(sock, owner, ADDRESSES)
         nft_masquerade.add(sock, neighbour, [(parse_ip("10.0.0.3"), 24)])
         printed = host.run("nft", "list", "ruleset").stdout
         host.run("nft", "-f", "-", input="flush ruleset\n" + printed)
-        assert masquerade_module.gc("other", []) == []
+        assert masquerade_upkeep.gc("other", []) == []
         assert host.run("nft", "list", "ruleset").stdout == printed
-        assert masquerade_module.gc(owner.network, [owner]) == []
+        assert masquerade_upkeep.gc(owner.network, [owner]) == []
         left = host.run("nft", "list", "ruleset").stdout
         assert "10.0.0.2" in left and "10.0.0.3" not in left
-        nft_masquerade.remove(sock, owner, [], INET)
+        nft_removal.remove(sock, owner, [], INET)
     assert "elements" not in host.run("nft", "list", "ruleset").stdout
 
 
 def test_an_address_taken_over_with_another_prefix_length_leaves_nothing_of_its_former_owner(host: Host) -> None:
     address = parse_ip("10.1.2.3")
-    with nft_masquerade.open_socket() as sock:
+    with nft_socket.open_socket() as sock:
         nft_masquerade.add(sock, ONE, [(address, 24), (parse_ip("10.1.2.4"), 24)])
         nft_masquerade.add(sock, Attachment("n", "two", "eth0"), [(address, 16)])
         assert "10.1.2.3 . 10.1.2.0" not in host.run("nft", "list", "ruleset").stdout
-        nft_masquerade.remove(sock, ONE, [address], INET)  # the hint is wrong by now: the other address is searched for
+        nft_removal.remove(sock, ONE, [address], INET)  # the hint is wrong by now: the other address is searched for
         left = host.run("nft", "list", "ruleset").stdout
         assert "n one" not in left and "10.1.2.3 . 10.1.0.0" in left
 
 
 def test_rules_that_were_flushed_are_mended_by_the_next_add(host: Host) -> None:
-    with nft_masquerade.open_socket() as sock:
+    with nft_socket.open_socket() as sock:
         nft_masquerade.add(sock, ONE, ADDRESSES)
         whole = host.run("nft", "list", "ruleset").stdout
         host.run("nft", "flush", "table", "inet", "cni_ptp")

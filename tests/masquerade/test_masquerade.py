@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cni_ptp import nft_masquerade
+from cni_ptp import nft_masquerade, nft_removal, nft_socket
 from cni_ptp.attachment import Attachment
 from cni_ptp.nft_names import INET, SPLIT
 from tests.contract.test_attach import conf
@@ -166,22 +166,22 @@ def test_an_address_that_meanwhile_belongs_to_another_stays_masqueraded(host: Ho
     """The reference's "four reuses one's address"."""
     one, four = Attachment("n", "one", "eth0"), Attachment("n", "four", "eth0")
     address = bytes((192, 168, 1, 3))
-    with nft_masquerade.open_socket() as sock:
+    with nft_socket.open_socket() as sock:
         nft_masquerade.add(sock, one, [(address, 24)])
         nft_masquerade.add(sock, four, [(address, 24)])
-        nft_masquerade.remove(sock, one, [address], INET)
+        nft_removal.remove(sock, one, [address], INET)
         assert "192.168.1.3" in host.run("nft", "list", "ruleset").stdout
-        nft_masquerade.remove(sock, four, [], INET)
+        nft_removal.remove(sock, four, [], INET)
         assert "192.168.1.3" not in host.run("nft", "list", "ruleset").stdout
 
 
 def test_a_kernel_without_nat_in_inet_tables_gets_a_table_a_family(host: Host) -> None:
     attachment = Attachment("n", "one", "eth0")
-    with nft_masquerade.open_socket() as sock:
+    with nft_socket.open_socket() as sock:
         nft_masquerade.add(sock, attachment, [(bytes((10, 0, 0, 2)), 24), (b"\xfd" + bytes(15), 64)], (SPLIT,))
         ruleset = host.run("nft", "list", "ruleset").stdout
         assert "table ip cni_ptp" in ruleset and "table ip6 cni_ptp" in ruleset and "table inet" not in ruleset
-        nft_masquerade.remove(sock, attachment, [], SPLIT)
+        nft_removal.remove(sock, attachment, [], SPLIT)
         assert "elements" not in host.run("nft", "list", "ruleset").stdout
 
 
@@ -366,10 +366,10 @@ def test_a_change_costs_the_same_with_five_thousand_elements_as_with_one(host: H
         address = bytes((10, 200, i >> 8, i & 255))
         start = time.perf_counter()
         nft_masquerade.add(sock, attachment, [(address, 16)])
-        nft_masquerade.remove(sock, attachment, [address], INET)
+        nft_removal.remove(sock, attachment, [address], INET)
         return time.perf_counter() - start
 
-    with nft_masquerade.open_socket() as sock:
+    with nft_socket.open_socket() as sock:
         nft_masquerade.add(sock, Attachment("n", "first", "eth0"), [(bytes((10, 1, 0, 1)), 16)])
         few = [change(sock, i) for i in range(40)]
         for i in range(5000):

@@ -8,7 +8,7 @@ import pytest
 
 from cni_ptp import nft_names, nft_ruleset
 from cni_ptp.ip import parse_ip
-from cni_ptp.netlink import nft, nft_expr, nft_rule
+from cni_ptp.netlink import nft, nft_define, nft_dump, nft_element, nft_expr, nft_rule
 from cni_ptp.nlmsg import Request, attributes, split
 from tests.golden import datagram
 
@@ -17,6 +17,7 @@ ADDRESSES = [(parse_ip("10.1.2.3"), 24), (parse_ip("fd00::3"), 64)]
 COMMENTS = {24: "mynet c1 eth0 /24", 64: "mynet c1 eth0 /64"}
 THEIRS = split(datagram("nft_table"))
 NFGENMSG_SIZE = 4
+NFTA_SET_ELEM_LIST_SET_ID = 4
 
 
 def ours() -> list[Request]:
@@ -25,7 +26,7 @@ def ours() -> list[Request]:
     for address, length in ADDRESSES:
         for name, key in nft_names.element_places(address, length):
             requests.append(nft.new_element(TABLE, name, key, COMMENTS[length]))
-    requests.append(nft.delete_element(TABLE, "masq4", ADDRESSES[0][0]))
+    requests.append(nft_element.delete_element(TABLE, "masq4", ADDRESSES[0][0]))
     return nft.batch(requests, None)
 
 
@@ -36,10 +37,10 @@ def facts(type: int, body: bytes) -> tuple[int, bytes, dict[int, Any]]:
     concatenations, where nft has an empty "typeof"; the operation of a bitwise expression if it is the default.
     """
     found: dict[int, Any] = {number: payload for number, payload, _ in attributes(body, NFGENMSG_SIZE)}
-    if type in (nft.NFT_MSG_NEWSETELEM, nft.NFT_MSG_DELSETELEM):
-        found.pop(nft.NFTA_SET_ELEM_LIST_SET_ID.number, None)
-    if type == nft.NFT_MSG_NEWSET and found[nft.NFTA_SET_NAME.number].startswith(b"own"):
-        found.pop(nft.NFTA_SET_USERDATA.number)
+    if type in (nft.NFT_MSG_NEWSETELEM, nft_element.NFT_MSG_DELSETELEM):
+        found.pop(NFTA_SET_ELEM_LIST_SET_ID, None)
+    if type == nft_define.NFT_MSG_NEWSET and found[nft.NFTA_SET_NAME.number].startswith(b"own"):
+        found.pop(nft_define.NFTA_SET_USERDATA.number)
     if type == nft_rule.NFT_MSG_NEWRULE:
         listed = nft_expr.EXPRESSIONS.read(found[nft_rule.NFTA_RULE_EXPRESSIONS.number])
         default = (nft_expr.NFTA_BITWISE_OP, nft_expr.NFT_BITWISE_MASK_XOR)
@@ -66,13 +67,13 @@ def chain_of(message: Any) -> bytes:
     "type",
     [
         nft.NFNL_MSG_BATCH_BEGIN,
-        nft.NFT_MSG_NEWTABLE,
-        nft.NFT_MSG_NEWCHAIN,
-        nft.NFT_MSG_NEWSET,
+        nft_define.NFT_MSG_NEWTABLE,
+        nft_define.NFT_MSG_NEWCHAIN,
+        nft_define.NFT_MSG_NEWSET,
         nft_rule.NFT_MSG_DELRULE,
         nft_rule.NFT_MSG_NEWRULE,
         nft.NFT_MSG_NEWSETELEM,
-        nft.NFT_MSG_DELSETELEM,
+        nft_element.NFT_MSG_DELSETELEM,
         nft.NFNL_MSG_BATCH_END,
     ],
 )
@@ -81,7 +82,7 @@ def test_a_message_is_as_nft_makes_it(type: int) -> None:
     assert theirs
     if type == nft_rule.NFT_MSG_NEWRULE:  # nft has the chains in the order of the text; a chain's own order counts
         mine, theirs = sorted(mine, key=chain_of), sorted(theirs, key=chain_of)
-    if type == nft.NFT_MSG_NEWCHAIN:
+    if type == nft_define.NFT_MSG_NEWCHAIN:
         mine, theirs = sorted(mine, key=repr), sorted(theirs, key=repr)
     assert mine == theirs
 
@@ -113,7 +114,7 @@ def test_elements_that_nft_wrote_are_read() -> None:
         element
         for m in THEIRS
         if m.type == nft.NFT_MSG_NEWSETELEM
-        for element in nft.read_elements(nft.ELEMENTS.read(m.payload))
+        for element in nft_dump.read_elements(nft_dump.LISTED.read(m.payload))
     ]
     (v4, _), (v6, _) = ADDRESSES
     assert found == [

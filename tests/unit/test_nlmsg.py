@@ -7,7 +7,8 @@ from struct import Struct, pack
 import pytest
 
 from cni_ptp.errors import DecodeError
-from cni_ptp.netlink.nft_nest import Array, Nest
+from cni_ptp.netlink.nft import Nest
+from cni_ptp.netlink.nft_array import Array
 from cni_ptp.nlmsg import (
     BE16,
     BE32,

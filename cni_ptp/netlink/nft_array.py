@@ -1,23 +1,16 @@
-"""How nf_tables nests attributes.  Pure.
+"""How nf_tables nests a list of attributes.  Pure.
 
 Source: include/uapi/linux/netlink.h NLA_F_NESTED; net/netfilter/nf_tables_api.c.
 """
 
 from __future__ import annotations
 
-from ..nlmsg import NLA_F_NESTED, Attr, Table, attributes
+from ..nlmsg import Attr, attributes
+from .nft import Nest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-
-class Nest(Table):
-    """A nested table whose attribute carries NLA_F_NESTED, as nf_tables sends and nft writes it."""
-
-    __slots__ = ()
-
-    nested = NLA_F_NESTED
 
 
 class Array(Nest):

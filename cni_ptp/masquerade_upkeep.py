@@ -1,0 +1,65 @@
+"""What CHECK, STATUS, GC and `ptp list` ask about masquerading, of whichever backend."""
+
+from __future__ import annotations
+
+from . import nft_upkeep
+from .errors import CniError, NetlinkError
+from .iptables_legacy import has_nat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .attachment import Attachment
+
+
+def findings(attachment: Attachment, backend: str, addresses: list[tuple[bytes, int]]) -> list[str]:
+    """As Masquerade.check."""
+    words: list[str] = []
+    if backend != "iptables":
+        words = _nft_findings(attachment, addresses)
+        if not words or backend:
+            return words
+    from . import iptables_cmd
+
+    try:
+        by_iptables = iptables_cmd.findings(attachment, addresses)
+    except (OSError, CniError) as e:
+        by_iptables = [str(e)]
+    return by_iptables if backend or not by_iptables else words
+
+
+def _nft_findings(attachment: Attachment, addresses: list[tuple[bytes, int]]) -> list[str]:
+    try:
+        return nft_upkeep.findings(attachment, addresses)
+    except OSError as e:
+        return [f"nf_tables: {e}"]
+
+
+def refusals(backend: str) -> list[str]:
+    """As Masquerade.status."""
+    from . import iptables_cmd
+
+    by_nft = "" if backend == "iptables" else nft_upkeep.refusal()
+    if backend != "iptables" and not by_nft:
+        return []
+    by_iptables = "" if backend == "nftables" else iptables_cmd.unusable()
+    if backend != "nftables" and not by_iptables:
+        return []
+    return [f"ipMasq can not be had: {words}" for words in (by_nft, by_iptables) if words]
+
+
+def gc(network: str, valid: list[Attachment]) -> list[str]:
+    """No backend has anything of the network's attachments but of the valid ones; returns what failed, in words."""
+    from . import iptables_nft
+
+    steps = [nft_upkeep.gc, iptables_nft.gc]
+    if has_nat(4) or has_nat(6):
+        from . import iptables_cmd
+
+        steps.append(iptables_cmd.gc)
+    words = []
+    for step in steps:
+        try:
+            step(network, valid)
+        except (NetlinkError, CniError) as e:
+            words.append(str(e))
+    return words

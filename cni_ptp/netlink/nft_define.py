@@ -1,0 +1,156 @@
+"""nf_tables: tables, chains and sets, made and deleted, as bytes.  Pure.
+
+Apart from nft, as an ADD or a DEL rarely has to do with it: what they need is there once a host has had a first ADD.
+Source: include/uapi/linux/netfilter/nf_tables.h; net/netfilter/nf_tables_api.c; nftables include/datatype.h.
+"""
+
+from __future__ import annotations
+
+from ..nlmsg import BE32, BYTES, NLM_F_CREATE, STRZ, Attr, Request, Table
+from .nft import (
+    NFGENMSG,
+    NFNL_SUBSYS_NFTABLES,
+    NFTA_CHAIN_NAME,
+    NFTA_CHAIN_TABLE,
+    NFTA_CHAIN_USE,
+    NFTA_SET_NAME,
+    NFTA_SET_TABLE,
+    NFTA_TABLE_NAME,
+    Nest,
+    comment,
+    request,
+)
+
+NF_INET_PRE_ROUTING, NF_INET_POST_ROUTING = 0, 4
+NF_IP_PRI_RAW, NF_IP_PRI_NAT_SRC = -300, 100
+
+_NFTABLES = NFNL_SUBSYS_NFTABLES << 8
+NFT_MSG_NEWTABLE, NFT_MSG_DELTABLE = _NFTABLES | 0, _NFTABLES | 2
+NFT_MSG_NEWCHAIN, NFT_MSG_DELCHAIN = _NFTABLES | 3, _NFTABLES | 5
+NFT_MSG_NEWSET = _NFTABLES | 9
+
+NFTA_TABLE_FLAGS = Attr(2, "NFTA_TABLE_FLAGS", BE32)
+NFTA_TABLE_USERDATA = Attr(6, "NFTA_TABLE_USERDATA", BYTES)
+WHOLE_TABLE = Table(NFTA_TABLE_NAME, NFTA_TABLE_FLAGS, NFTA_TABLE_USERDATA, header=NFGENMSG)
+
+NFTA_HOOK_HOOKNUM = Attr(1, "NFTA_HOOK_HOOKNUM", BE32)
+NFTA_HOOK_PRIORITY = Attr(2, "NFTA_HOOK_PRIORITY", BE32)
+NFTA_CHAIN_HOOK = Attr(4, "NFTA_CHAIN_HOOK", Nest(NFTA_HOOK_HOOKNUM, NFTA_HOOK_PRIORITY))
+NFTA_CHAIN_POLICY = Attr(5, "NFTA_CHAIN_POLICY", BE32)
+NFTA_CHAIN_TYPE = Attr(7, "NFTA_CHAIN_TYPE", STRZ)
+WHOLE_CHAIN = Table(
+    NFTA_CHAIN_TABLE,
+    NFTA_CHAIN_NAME,
+    NFTA_CHAIN_HOOK,
+    NFTA_CHAIN_POLICY,
+    NFTA_CHAIN_USE,
+    NFTA_CHAIN_TYPE,
+    header=NFGENMSG,
+)
+
+NFTA_SET_FLAGS = Attr(3, "NFTA_SET_FLAGS", BE32)
+NFTA_SET_KEY_TYPE = Attr(4, "NFTA_SET_KEY_TYPE", BE32)  # only nft reads it, to print the elements
+NFTA_SET_KEY_LEN = Attr(5, "NFTA_SET_KEY_LEN", BE32)
+NFTA_SET_ID = Attr(10, "NFTA_SET_ID", BE32)
+NFTA_SET_USERDATA = Attr(13, "NFTA_SET_USERDATA", BYTES)
+WHOLE_SET = Table(
+    NFTA_SET_TABLE,
+    NFTA_SET_NAME,
+    NFTA_SET_FLAGS,
+    NFTA_SET_KEY_TYPE,
+    NFTA_SET_KEY_LEN,
+    NFTA_SET_ID,
+    NFTA_SET_USERDATA,
+    header=NFGENMSG,
+)
+
+# What nft keeps in a set's user data (libnftnl include/udata.h).
+NFTNL_UDATA_SET_KEYBYTEORDER, NFTNL_UDATA_SET_COMMENT = 0, 7
+_BYTEORDER_HOST_ENDIAN, _BYTEORDER_BIG_ENDIAN = 1, 2
+
+# Data types as nft numbers them; a concatenation has 6 bits for each of its parts.
+TYPE_IPADDR, TYPE_IP6ADDR, TYPE_IFNAME = 7, 8, 41
+_CONCAT_BITS = 6
+
+
+def new_table(table: str, text: str) -> Request:
+    """The table is there; `text` is its comment.  Like: nft add table inet NAME { comment "TEXT"; }"""
+    body = [NFTA_TABLE_FLAGS(0), NFTA_TABLE_USERDATA(comment(text))]
+    return request(NFT_MSG_NEWTABLE, NLM_F_CREATE, table, body, f"add table {table}", WHOLE_TABLE)
+
+
+def delete_table(table: str) -> Request:
+    """The table and all it holds is gone.  Kernel errors: ENOENT."""
+    return request(NFT_MSG_DELTABLE, 0, table, [], f"delete table {table}", WHOLE_TABLE)
+
+
+# --- chains ---------------------------------------------------------------------------------------------------------
+
+
+def new_chain(table: str, name: str) -> Request:
+    """The chain is there."""
+    about = f"add chain {table} {name}"
+    return request(NFT_MSG_NEWCHAIN, NLM_F_CREATE, table, [NFTA_CHAIN_NAME(name)], about, WHOLE_CHAIN)
+
+
+def new_nat_postrouting_chain(table: str, name: str) -> Request:
+    """A base chain for source NAT is there.
+
+    Like: nft add chain inet T NAME { type nat hook postrouting priority srcnat; }
+    Kernel errors: ENOENT if the kernel has no NAT for the family (inet: since Linux 5.2).
+    """
+    return _new_base_chain(table, name, "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC)
+
+
+def new_raw_prerouting_chain(table: str, name: str) -> Request:
+    """A base chain that filters what comes in, before anything else sees it, is there.
+
+    Like: nft add chain inet T NAME { type filter hook prerouting priority raw; }
+    """
+    return _new_base_chain(table, name, "filter", NF_INET_PRE_ROUTING, NF_IP_PRI_RAW)
+
+
+def _new_base_chain(table: str, name: str, type: str, hook: int, priority: int) -> Request:
+    body = [
+        NFTA_CHAIN_NAME(name),
+        NFTA_CHAIN_TYPE(type),
+        NFTA_CHAIN_HOOK([NFTA_HOOK_HOOKNUM(hook), NFTA_HOOK_PRIORITY(priority & 0xFFFFFFFF)]),
+    ]
+    return request(NFT_MSG_NEWCHAIN, NLM_F_CREATE, table, body, f"add {type} chain {table} {name}", WHOLE_CHAIN)
+
+
+def delete_chain(table: str, name: str) -> Request:
+    """The chain and its rules are gone.  Kernel errors: ENOENT; EBUSY while something leads to it."""
+    about = f"delete chain {table} {name}"
+    return request(NFT_MSG_DELCHAIN, 0, table, [NFTA_CHAIN_NAME(name)], about, WHOLE_CHAIN)
+
+
+# --- sets -----------------------------------------------------------------------------------------------------------
+
+
+def new_set(table: str, name: str, types: list[int], number: int, text: str) -> Request:
+    """A hash set of addresses or interface names, or of concatenations of them, is there.
+
+    types: TYPE_*, one for each part.  number: unique in the batch.  text: its comment.
+    Kernel errors: EEXIST if a set of that name has another type.
+    """
+    key_type = 0
+    for part in types:
+        key_type = key_type << _CONCAT_BITS | part
+    byteorder = 0  # as nft has it; a concatenation is invalid-endian
+    if len(types) == 1:
+        byteorder = _BYTEORDER_HOST_ENDIAN if types[0] == TYPE_IFNAME else _BYTEORDER_BIG_ENDIAN
+    udata = _tlv(NFTNL_UDATA_SET_KEYBYTEORDER, byteorder.to_bytes(4, "little"))
+    body = [
+        NFTA_SET_NAME(name),
+        NFTA_SET_FLAGS(0),
+        NFTA_SET_KEY_TYPE(key_type),
+        NFTA_SET_KEY_LEN(sum(4 if part == TYPE_IPADDR else 16 for part in types)),
+        NFTA_SET_ID(number),
+        NFTA_SET_USERDATA(udata + _tlv(NFTNL_UDATA_SET_COMMENT, text.encode() + b"\0")),
+    ]
+    return request(NFT_MSG_NEWSET, NLM_F_CREATE, table, body, f"add set {table} {name}", WHOLE_SET)
+
+
+def _tlv(type: int, value: bytes) -> bytes:
+    return bytes((type, len(value))) + value

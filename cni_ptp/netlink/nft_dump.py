@@ -1,0 +1,55 @@
+"""nf_tables: the sets of a table, and the elements of a set, listed.  Pure.
+
+Apart from nft, as an ADD or a DEL asks for what it wants by name or key, and rarely lists.
+Source: include/uapi/linux/netfilter/nf_tables.h; net/netfilter/nf_tables_api.c.
+"""
+
+from __future__ import annotations
+
+from ..errors import DecodeError
+from ..nlmsg import NLM_F_DUMP, Attr, Request, Table
+from .nft import (
+    NFGENMSG,
+    NFT_MSG_GETSET,
+    NFT_MSG_GETSETELEM,
+    NFTA_DATA_VALUE,
+    NFTA_LIST_ELEM,
+    NFTA_SET_ELEM_KEY,
+    NFTA_SET_ELEM_LIST_SET,
+    NFTA_SET_ELEM_LIST_TABLE,
+    NFTA_SET_ELEM_USERDATA,
+    SET,
+    request,
+)
+from .nft_array import Array
+from .nft_element import comment_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# As ELEMENTS, which reads one element only.
+_LIST_ELEMENTS = Attr(3, "NFTA_SET_ELEM_LIST_ELEMENTS", Array(NFTA_LIST_ELEM))
+LISTED = Table(NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET, _LIST_ELEMENTS, header=NFGENMSG)
+
+
+def dump_sets(table: str) -> Request:
+    """Every set of the table, without its elements.  Kernel errors: ENOENT if the table is not there."""
+    return request(NFT_MSG_GETSET, NLM_F_DUMP, table, [], f"list the sets of table {table}", SET)
+
+
+def dump_elements(table: str, name: str) -> Request:
+    """Every element of the set, some hundred a reply.  Kernel errors: ENOENT if the set is not there."""
+    about = f"list the elements of set {table} {name}"
+    return request(NFT_MSG_GETSETELEM, NLM_F_DUMP, table, [NFTA_SET_ELEM_LIST_SET(name)], about, LISTED)
+
+
+def read_elements(reply: Any) -> list[tuple[bytes, str]]:
+    """(key, comment) of each element in a reply to dump_elements that LISTED has read."""
+    found = []
+    for element in reply[1].get(_LIST_ELEMENTS, []):
+        key = element.get(NFTA_SET_ELEM_KEY, {}).get(NFTA_DATA_VALUE)
+        if key is None:
+            raise DecodeError("a set element without a key")
+        found.append((key, comment_of(element.get(NFTA_SET_ELEM_USERDATA, b""))))
+    return found
