@@ -6,8 +6,7 @@ ours, is named by a hash; POSTROUTING has a jump to it for each address.  The sa
 
 from __future__ import annotations
 
-import errno
-
+from . import errnos
 from .attachment import Attachment, go_network_hash
 from .errors import NetlinkError
 from .ip import bits, text_of
@@ -132,7 +131,7 @@ def gc(network: str, valid: list[Attachment]) -> None:
     try:
         sock = open_socket()
     except OSError as e:
-        if e.errno == errno.EPROTONOSUPPORT:
+        if e.errno == errnos.EPROTONOSUPPORT:
             return
         raise
     with sock:

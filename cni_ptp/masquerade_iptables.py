@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-
-from . import iptables_cmd
+from . import errnos, iptables_cmd
 from .errors import KERNEL_REFUSED, CniError
 from .nft_socket import kernel_has_none
 
@@ -13,7 +11,7 @@ if TYPE_CHECKING:
     from .masquerade import Masquerade
 
 # What a kernel without NAT for nf_tables answers.
-_NO_NAT = (errno.EOPNOTSUPP, errno.ENOENT)
+_NO_NAT = (errnos.EOPNOTSUPP, errnos.ENOENT)
 
 
 def add(masquerade: Masquerade, addresses: list[tuple[bytes, int]]) -> None:

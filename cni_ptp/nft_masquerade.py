@@ -5,8 +5,7 @@ What takes them away is nft_removal; what makes or mends the table, nft_mend; ho
 
 from __future__ import annotations
 
-import errno
-
+from . import errnos
 from .errors import NetlinkError
 from .ip import version_of
 from .netlink.nft import NFTA_CHAIN_USE, get_chain, get_element, get_generation, get_set, is_there, new_element
@@ -43,7 +42,7 @@ def _try_add(sock: Socket, attachment: Attachment, addresses: dict[bytes, int], 
             return commit(sock, changes, genid)
         except NetlinkError as e:
             # No NAT in tables of family inet before 5.2 (nf_tables_chain_type_lookup): the next layout has it.
-            if layout is layouts[-1] or e.errno not in (errno.ENOENT, errno.EOPNOTSUPP):
+            if layout is layouts[-1] or e.errno not in (errnos.ENOENT, errnos.EOPNOTSUPP):
                 raise
 
 

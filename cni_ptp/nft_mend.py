@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-
+from . import errnos
 from .errors import NetlinkError
 from .ip import version_of
 from .netlink import nft, nft_dump
@@ -32,7 +31,7 @@ def _own_sets(sock: Socket, table: str, versions: tuple[int, ...]) -> list[tuple
     try:
         replies = sock.dump(nft_dump.dump_sets(table)).read()
     except NetlinkError as e:
-        if e.errno != errno.ENOENT:
+        if e.errno != errnos.ENOENT:
             raise
         replies = []
     _, _, table_name = table.partition(" ")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 from time import sleep
 
+from . import errnos
 from .errors import TRY_AGAIN_LATER, CniError, NetlinkError
 from .netlink.nft_dump import LISTED, dump_elements, read_elements
 from .nft_names import masq_set
@@ -41,9 +41,9 @@ def _dump(sock: Socket, table: str, name: str) -> list[Message]:
         try:
             return sock.dump(request).messages
         except NetlinkError as e:
-            if e.errno == errno.ENOENT:
+            if e.errno == errnos.ENOENT:
                 return []
-            if e.errno != errno.EINTR:
+            if e.errno != errnos.EINTR:
                 raise
             sleep(_PAUSE_S)
     raise CniError(TRY_AGAIN_LATER, request.about, "the list changed each time it was being read")

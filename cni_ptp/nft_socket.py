@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
-
+from . import errnos
 from .netlink import nft
 from .netlink.sock import NETLINK_NETFILTER, Socket
 
 # What a kernel without nf_tables answers.
-NO_NF_TABLES = (errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.EOPNOTSUPP, errno.EINVAL)
+NO_NF_TABLES = (errnos.EPROTONOSUPPORT, errnos.EAFNOSUPPORT, errnos.EOPNOTSUPP, errnos.EINVAL)
 
 
 def open_socket() -> Socket:

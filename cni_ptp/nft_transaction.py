@@ -7,9 +7,9 @@ while it is known to be ours, however many plugins are at work.
 
 from __future__ import annotations
 
-import errno
-from time import sleep
+import time
 
+from . import errnos
 from .errors import TRY_AGAIN_LATER, CniError, NetlinkError
 from .netlink.nft import NFTA_GEN_ID, batch
 
@@ -32,10 +32,10 @@ def retry(about: str, attempt: Callable[..., None], *arguments: object) -> None:
         try:
             return attempt(*arguments)
         except NetlinkError as e:
-            if e.errno != errno.ERESTART:
+            if e.errno != errnos.ERESTART:
                 raise
             if number >= _TRIES_AT_ONCE:
-                sleep(_PAUSE_S)
+                time.sleep(_PAUSE_S)
     raise CniError(TRY_AGAIN_LATER, about, f"the nf_tables ruleset changed during each of {_TRIES} tries")
 
 

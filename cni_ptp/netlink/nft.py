@@ -9,8 +9,7 @@ Source: include/uapi/linux/netfilter/{nfnetlink,nf_tables}.h; net/netfilter/{nfn
 
 from __future__ import annotations
 
-import errno
-
+from .. import errnos
 from ..nlmsg import BE32, BYTES, NLA_F_NESTED, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, STRZ, Attr, Request, Struct, Table
 
 TYPE_CHECKING = False
@@ -89,7 +88,7 @@ def is_there(answer: Answer) -> bool:
     """Whether what was asked for exists; raises any refusal but ENOENT."""
     if answer.error is None:
         return True
-    if answer.error.errno != errno.ENOENT:
+    if answer.error.errno != errnos.ENOENT:
         raise answer.error
     return False
 
