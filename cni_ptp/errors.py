@@ -10,6 +10,7 @@ from . import errnos
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 INCOMPATIBLE_CNI_VERSION = 1
@@ -55,16 +56,18 @@ class DecodeError(ValueError):
 class NetlinkError(OSError):
     """The kernel refused one request.
 
-    errno: positive. about: what was asked, in words. said: the kernel's extended-ack text or "".
-    where: path of the attribute it points at, such as IFLA_LINKINFO.IFLA_INFO_KIND, or "".
+    errno: positive. about: what was asked, in words. said: ours, where the kernel was not heard.
+    words: what gives the kernel's extended-ack text or "", and the path of the attribute it points at, such as
+    IFLA_LINKINFO.IFLA_INFO_KIND, or "".
     """
 
-    def __init__(self, errno: int, about: str, said: str = "", where: str = "") -> None:
+    def __init__(
+        self, errno: int, about: str, said: str = "", words: Callable[[], tuple[str, str]] | None = None
+    ) -> None:
         super().__init__(errno, about)
         self.errno: int = errno
         self.about = about
-        self.said = said
-        self.where = where
+        self.words = words or (lambda: (said, ""))
 
     def __str__(self) -> str:
         return f"{self.about}: {self.explanation()}"
@@ -72,10 +75,11 @@ class NetlinkError(OSError):
     def explanation(self) -> str:
         """The errno's name, the kernel's words and the attribute, in one line."""
         words = errno_name(self.errno)
-        if self.said:
-            words += f", kernel: {self.said}"
-        if self.where:
-            words += f", at {self.where}"
+        said, where = self.words()
+        if said:
+            words += f", kernel: {said}"
+        if where:
+            words += f", at {where}"
         return words
 
 

@@ -32,7 +32,7 @@ NLA_F_NESTED, NLA_F_NET_BYTEORDER, NLA_TYPE_MASK = 1 << 15, 1 << 14, 0x3FFF
 
 NLMSGHDR = Struct("=IHHII")  # nlmsg_len, nlmsg_type, nlmsg_flags, nlmsg_seq, nlmsg_pid
 NLATTR = Struct("=HH")  # nla_len, nla_type
-_ERRNO = Struct("=i")
+_ERRNO = Struct("=i")  # struct nlmsgerr: error
 _MOST_ATTR = 0xFFFF
 
 
@@ -141,7 +141,7 @@ class Table(Kind):
     def read(self, payload: bytes) -> Any:
         """See the class; DecodeError names the attribute that is malformed."""
         found: dict[Attr, Any] = {}
-        attrs, start, end = self.attrs, self._start(payload), len(payload)
+        attrs, start, end = self.attrs, self.start(payload), len(payload)
         # As `attributes`, without touching the many that a link has and nobody asked for.
         while end - start >= NLATTR.size:
             length, number = NLATTR.unpack_from(payload, start)
@@ -158,25 +158,8 @@ class Table(Kind):
             return found
         return self.header.unpack_from(payload), found
 
-    def path(self, payload: bytes, offset: int) -> str:
-        """Names from the outermost attribute to the one whose header is at `offset`; "" if there is none."""
-        for number, inner, at in attributes(payload, self._start(payload)):
-            attr = self.attrs.get(number)
-            name = attr.name if attr is not None else f"attribute {number}"
-            begin = at + NLATTR.size
-            if offset == at:
-                return name
-            if begin <= offset < begin + len(inner):
-                deeper = attr.kind.path(inner, offset - begin) if attr and isinstance(attr.kind, Table) else ""
-                return f"{name}.{deeper}" if deeper else name
-        return ""
-
-    def name_of(self, number: int) -> str:
-        """The kernel's name of an attribute number of this table."""
-        attr = self.attrs.get(number & NLA_TYPE_MASK)
-        return attr.name if attr is not None else f"attribute {number}"
-
-    def _start(self, payload: bytes) -> int:
+    def start(self, payload: bytes) -> int:
+        """Where the attributes begin, bytes.  DecodeError if the header is not whole."""
         if self.header is None:
             return 0
         if len(payload) < self.header.size:
@@ -266,42 +249,15 @@ def split(datagram: bytes) -> list[Message]:
 
 # --- kernel errors --------------------------------------------------------------------------------------------------
 
-NLMSGERR_ATTR_MSG = Attr(1, "NLMSGERR_ATTR_MSG", STRZ)
-NLMSGERR_ATTR_OFFS = Attr(2, "NLMSGERR_ATTR_OFFS", U32)
-NLMSGERR_ATTR_MISS_TYPE = Attr(5, "NLMSGERR_ATTR_MISS_TYPE", U32)
-NLMSGERR_ATTR_MISS_NEST = Attr(6, "NLMSGERR_ATTR_MISS_NEST", U32)
-EXTENDED_ACK = Table(NLMSGERR_ATTR_MSG, NLMSGERR_ATTR_OFFS, NLMSGERR_ATTR_MISS_TYPE, NLMSGERR_ATTR_MISS_NEST)
 
+def read_errno(message: Message) -> int:
+    """The errno, positive, of an NLMSG_ERROR; 0 for an ack.  What else is in it reads netlink/extended_ack.py.
 
-def read_ack(message: Message, request: Request) -> tuple[int, str, str]:
-    """(errno or 0, the kernel's words or "", path of the attribute meant or "") of an NLMSG_ERROR for `request`.
-
-    DecodeError if even the errno is not there; a malformed extended ack is dropped, the errno counts.
+    DecodeError if it is not there.
     """
     if len(message.payload) < _ERRNO.size:
         raise DecodeError(f"NLMSG_ERROR of {len(message.payload)} bytes")
-    number = -_ERRNO.unpack_from(message.payload)[0]
+    number: int = -_ERRNO.unpack_from(message.payload)[0]
     if number < 0:
         raise DecodeError(f"NLMSG_ERROR with a positive value {-number}")
-    if not number or not message.flags & NLM_F_ACK_TLVS:
-        return number, "", ""
-    try:
-        said, where = _read_extended_ack(message, request)
-    except DecodeError:
-        said, where = "", ""
-    return number, said, where
-
-
-def _read_extended_ack(message: Message, request: Request) -> tuple[str, str]:
-    start = _ERRNO.size + NLMSGHDR.size
-    if not message.flags & NLM_F_CAPPED:
-        if len(message.payload) < start:
-            raise DecodeError("NLMSG_ERROR without the request's header")
-        start += align(NLMSGHDR.unpack_from(message.payload, _ERRNO.size)[0]) - NLMSGHDR.size
-    found: dict[Attr, Any] = EXTENDED_ACK.read(message.payload[start:])
-    where = ""
-    if NLMSGERR_ATTR_OFFS in found:
-        where = request.reply.path(request.body, found[NLMSGERR_ATTR_OFFS] - NLMSGHDR.size)
-    elif NLMSGERR_ATTR_MISS_TYPE in found and NLMSGERR_ATTR_MISS_NEST not in found:
-        where = "missing " + request.reply.name_of(found[NLMSGERR_ATTR_MISS_TYPE])
-    return found.get(NLMSGERR_ATTR_MSG, ""), where
+    return number

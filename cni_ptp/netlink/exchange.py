@@ -19,7 +19,7 @@ from ..nlmsg import (
     NLMSG_OVERRUN,
     Message,
     Request,
-    read_ack,
+    read_errno,
     split,
 )
 
@@ -91,14 +91,18 @@ class Exchange:
             self.waiting.discard(message.seq)
 
     def _finish(self, message: Message, answer: Answer) -> None:
-        if message.type == NLMSG_DONE and not message.payload:
-            number, said, where = 0, "", ""
-        else:  # the payload of NLMSG_DONE begins with an errno as well (netlink_dump_done)
-            number, said, where = read_ack(message, answer.request)
+        # The payload of NLMSG_DONE begins with an errno as well (netlink_dump_done).
+        number = read_errno(message) if message.payload or message.type != NLMSG_DONE else 0
         if number and answer.error is None:
-            answer.error = NetlinkError(number, answer.request.about, said, where)
+            answer.error = NetlinkError(number, answer.request.about, words=lambda: _words(message, answer.request))
         if message.seq in self.waiting:
             self.waiting.discard(message.seq)
         elif number:
             # Nobody asked for this one: the frame of a batch was refused, so nothing in it will be answered.
             self.waiting.clear()
+
+
+def _words(message: Message, request: Request) -> tuple[str, str]:
+    from .extended_ack import read_words
+
+    return read_words(message, request)

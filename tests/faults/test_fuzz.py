@@ -116,6 +116,8 @@ def test_every_conversation_ends_with_answers_or_is_refused(seed: int) -> None:
                 exchange.feed(damaged(datagram, rng) if rng.random() < 0.9 else datagram)
                 for answer in exchange.answers:
                     answer.read()
+                    if answer.error is not None:
+                        answer.error.explanation()
                     answered += bool(answer.messages or answer.error)
             except DecodeError:
                 break

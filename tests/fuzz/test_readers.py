@@ -22,6 +22,7 @@ from cni_ptp.netlink import (
     rt_route_get,
 )
 from cni_ptp.netlink.exchange import Exchange
+from cni_ptp.netlink.extended_ack import path
 from cni_ptp.nlmsg import Request, Table, split
 from tests.fuzz.mutate import damaged
 from tests.golden import HERE, datagrams
@@ -51,6 +52,8 @@ def read_all(datagram: bytes) -> int:
         exchange = Exchange([request], _messages(datagram)[0].seq if _messages(datagram) else 0)
         try:
             exchange.feed(datagram)
+            if exchange.answers[0].error is not None:
+                exchange.answers[0].error.explanation()
             for reply in exchange.answers[0].read():
                 for reader in READERS.get(name, []):
                     reader(reply)
@@ -88,7 +91,7 @@ def test_noise_is_read_or_refused() -> None:
         noise = bytes(rng.choices((0, 1, 2, 4, 5, 8, 16, 17, 24, 255), k=rng.randrange(80)))
         read_all(noise)
         for table in TABLES.values():
-            for call in (table.read, lambda b, t=table: t.path(b, rng.randrange(80))):
+            for call in (table.read, lambda b, t=table: path(t, b, rng.randrange(80))):
                 try:
                     call(noise)
                 except DecodeError:

@@ -37,7 +37,7 @@ def test_a_code_of_the_specification_has_its_number(name: str, code: int) -> Non
         (CniError(7, "m", "d"), 7, "m", "d"),
         (NetlinkError(errno.EEXIST, "create veth a"), 100, "create veth a", "EEXIST"),
         (
-            NetlinkError(errno.ERANGE, "x", "too long", "IFLA_IFNAME"),
+            NetlinkError(errno.ERANGE, "x", words=lambda: ("too long", "IFLA_IFNAME")),
             100,
             "x",
             "ERANGE, kernel: too long, at IFLA_IFNAME",
@@ -76,9 +76,8 @@ def test_details_grow_by_sentences() -> None:
 
 
 def test_a_netlink_error_is_told_in_one_line() -> None:
-    assert (
-        str(NetlinkError(errno.EEXIST, "add route", "said", "RTA_DST")) == "add route: EEXIST, kernel: said, at RTA_DST"
-    )
+    refused = NetlinkError(errno.EEXIST, "add route", words=lambda: ("said", "RTA_DST"))
+    assert str(refused) == "add route: EEXIST, kernel: said, at RTA_DST"
 
 
 @pytest.mark.parametrize(("number", "name"), [(17, "EEXIST"), (512, "ERESTARTSYS"), (9999, "errno 9999")])

@@ -11,7 +11,8 @@ from cni_ptp.errors import DecodeError
 from cni_ptp.ip import parse_ip
 from cni_ptp.netlink import rt_addr, rt_link, rt_route, rt_route_get
 from cni_ptp.netlink.exchange import Exchange
-from cni_ptp.nlmsg import NLM_F_ACK, NLMSG_DONE, NLMSG_ERROR, Request, Table, attributes, read_ack, split
+from cni_ptp.netlink.extended_ack import read_words
+from cni_ptp.nlmsg import NLM_F_ACK, NLMSG_DONE, NLMSG_ERROR, Request, Table, attributes, read_errno, split
 from tests.golden import datagram
 
 # Each list, its reader, and how many entries `ip` shows for it.
@@ -35,7 +36,7 @@ def test_a_refusal_behind_the_whole_request_has_the_kernel_s_words(name: str, nu
     refused = split(datagram(name))[0]
     assert refused.type == NLMSG_ERROR
     request = Request(0, 0, refused.payload[20:], "ask", rt_link.LINK)
-    assert read_ack(refused, request)[:2] == (number, said)
+    assert (read_errno(refused), read_words(refused, request)[0]) == (number, said)
 
 
 def test_a_name_too_long_is_told_as_the_path_of_its_attribute() -> None:
@@ -44,8 +45,9 @@ def test_a_name_too_long_is_told_as_the_path_of_its_attribute() -> None:
     exchange.feed(datagram("error_name"))
     error = exchange.answers[0].error
     assert exchange.done and error is not None
-    assert (error.errno, error.said) == (errno.ERANGE, "Attribute failed policy validation")
-    assert error.where == "IFLA_LINKINFO.IFLA_INFO_DATA.VETH_INFO_PEER.IFLA_IFNAME"
+    said, where = error.words()
+    assert (error.errno, said) == (errno.ERANGE, "Attribute failed policy validation")
+    assert where == "IFLA_LINKINFO.IFLA_INFO_DATA.VETH_INFO_PEER.IFLA_IFNAME"
 
 
 @pytest.mark.parametrize(("name", "table", "type_", "count"), LISTS, ids=[c[0] for c in LISTS])

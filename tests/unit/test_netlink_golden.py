@@ -10,7 +10,8 @@ import pytest
 from cni_ptp.errors import DecodeError
 from cni_ptp.ip import parse_ip, text_of
 from cni_ptp.netlink import rt_addr, rt_addr_dump, rt_link, rt_route, rt_route_get
-from cni_ptp.nlmsg import NLMSG_ERROR, Request, Table, attributes, read_ack, split
+from cni_ptp.netlink.extended_ack import read_words
+from cni_ptp.nlmsg import NLMSG_ERROR, Request, Table, attributes, read_errno, split
 from tests.golden import HERE, datagram, datagrams
 
 MAC1, MAC2 = bytes.fromhex("0a580a010201"), bytes.fromhex("0a580a010202")
@@ -162,12 +163,12 @@ def test_the_kernels_words_are_found_behind_the_repeated_request() -> None:
     refused = split(datagram("bad_gateway"))[0]
     request = Request(rt_route.RTM_NEWROUTE, 0, refused.payload[20:56], "add", rt_route.ROUTE)
     assert refused.type == NLMSG_ERROR
-    assert read_ack(refused, request) == (101, "Nexthop has invalid gateway", "")
+    assert (read_errno(refused), *read_words(refused, request)) == (101, "Nexthop has invalid gateway", "")
 
 
 def test_an_error_without_words_has_only_its_number() -> None:
     refused = split(datagram("missing_link"))[0]
-    assert read_ack(refused, rt_link.get_link("nosuchlink"))[0] == 19
+    assert (read_errno(refused), *read_words(refused, rt_link.get_link("nosuchlink"))) == (19, "", "")
 
 
 REPLIES = [("link_reply", rt_link.LINK), ("route_get", rt_route.ROUTE)]

@@ -7,6 +7,7 @@ from struct import Struct, pack
 import pytest
 
 from cni_ptp.errors import DecodeError
+from cni_ptp.netlink.extended_ack import path, read_words
 from cni_ptp.netlink.nft import Nest
 from cni_ptp.netlink.nft_array import Array
 from cni_ptp.nlmsg import (
@@ -30,7 +31,7 @@ from cni_ptp.nlmsg import (
     Table,
     align,
     attributes,
-    read_ack,
+    read_errno,
     split,
 )
 
@@ -187,7 +188,7 @@ def test_the_last_attribute_may_lack_its_padding() -> None:
 
 
 @pytest.mark.parametrize(
-    ("offset", "path"),
+    ("offset", "names"),
     [
         (HEADER.size, "IFLA_IFNAME"),
         (HEADER.size + 4, "IFLA_IFNAME"),
@@ -199,12 +200,12 @@ def test_the_last_attribute_may_lack_its_padding() -> None:
         (-1, ""),
     ],
 )
-def test_an_offset_is_told_as_a_path_of_kernel_names(offset: int, path: str) -> None:
-    assert LINK.path(BODY, offset) == path
+def test_an_offset_is_told_as_a_path_of_kernel_names(offset: int, names: str) -> None:
+    assert path(LINK, BODY, offset) == names
 
 
 def test_an_offset_in_an_undeclared_attribute_is_told_by_its_number() -> None:
-    assert Table(MTU).path(NAME("veth1") + MTU(1), 0) == "attribute 3"
+    assert path(Table(MTU), NAME("veth1") + MTU(1), 0) == "attribute 3"
 
 
 def test_a_request_is_a_padded_message_that_asks() -> None:
@@ -264,7 +265,8 @@ SAID = "Attribute failed policy validation"
     ],
 )
 def test_an_ack_gives_errno_words_and_path(message: Message, read: tuple[int, str, str]) -> None:
-    assert read_ack(message, REQUEST) == read
+    number = read_errno(message)
+    assert (number, *(read_words(message, REQUEST) if number else ("", ""))) == read
 
 
 @pytest.mark.parametrize(
@@ -273,13 +275,13 @@ def test_an_ack_gives_errno_words_and_path(message: Message, read: tuple[int, st
 )
 @pytest.mark.parametrize("capped", [0, NLM_F_CAPPED])
 def test_a_malformed_extended_ack_is_dropped_and_the_errno_kept(tail: bytes, capped: int) -> None:
-    number, _, where = read_ack(error(-17, NLM_F_ACK_TLVS | capped, tail), REQUEST)
-    assert (number, where) == (17, "")
+    refused = error(-17, NLM_F_ACK_TLVS | capped, tail)
+    assert (read_errno(refused), read_words(refused, REQUEST)[1]) == (17, "")
 
 
 def test_an_ack_without_its_errno_or_with_a_positive_one_is_malformed() -> None:
     for payload in (b"", b"\0\0\0"):
         with pytest.raises(DecodeError):
-            read_ack(Message(NLMSG_ERROR, 0, 1, 0, payload), REQUEST)
+            read_errno(Message(NLMSG_ERROR, 0, 1, 0, payload))
     with pytest.raises(DecodeError, match="positive"):
-        read_ack(error(17), REQUEST)
+        read_errno(error(17))
