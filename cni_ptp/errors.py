@@ -6,8 +6,6 @@ Source: CNI SPEC.md "Error" (codes below 100), docs/architecture.md (ours, from 
 
 from __future__ import annotations
 
-from . import errnos
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,7 +95,9 @@ def to_cni(failure: BaseException) -> CniError:
     if isinstance(failure, CniError):
         return failure
     if isinstance(failure, NetlinkError):
-        code = TRY_AGAIN_LATER if failure.errno in (errnos.EINTR, errnos.ENOBUFS) else KERNEL_REFUSED
+        import errno
+
+        code = TRY_AGAIN_LATER if failure.errno in (errno.EINTR, errno.ENOBUFS) else KERNEL_REFUSED
         return CniError(code, failure.about, failure.explanation())
     if isinstance(failure, DecodeError):
         return CniError(KERNEL_REFUSED, "understand the kernel's reply", str(failure))

@@ -6,9 +6,10 @@ silently.  Source: net/ipv4/fib_trie.c fib_table_insert(), net/ipv6/ip6_fib.c fi
 
 from __future__ import annotations
 
+import errno
 import time
 
-from . import errnos, signals
+from . import signals
 from .attachment import ALIAS_PREFIX
 from .errors import KERNEL_REFUSED, CniError, NetlinkError
 from .ip import text_of
@@ -39,7 +40,7 @@ def claim(host: Socket, refusal: NetlinkError, route: FibRoute, link: Link) -> N
         again = host.ask(new_route(route, link.ifindex, link.name, exclusive=True))[0].error
         if again is None:
             return
-        if again.errno != errnos.EEXIST:
+        if again.errno != errno.EEXIST:
             raise again
         if time.monotonic() > deadline:
             raise _taken(refusal, route, owner)

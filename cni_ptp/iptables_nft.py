@@ -6,7 +6,8 @@ ours, is named by a hash; POSTROUTING has a jump to it for each address.  The sa
 
 from __future__ import annotations
 
-from . import errnos
+import errno
+
 from .attachment import Attachment, go_network_hash
 from .errors import NetlinkError
 from .ip import bits, text_of
@@ -131,7 +132,7 @@ def gc(network: str, valid: list[Attachment]) -> None:
     try:
         sock = open_socket()
     except OSError as e:
-        if e.errno == errnos.EPROTONOSUPPORT:
+        if e.errno == errno.EPROTONOSUPPORT:
             return
         raise
     with sock:

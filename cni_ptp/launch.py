@@ -32,7 +32,8 @@ class Module(type(sys)):  # type: ignore[misc]
     """A module.  Up to 3.11 `from x import y` asks x for __path__, and a plain module's no is an error with a text.
 
     That text costs 2 us each of 150 times; an object's no costs nothing.  It also asks x.__spec__ for _initializing,
-    which is therefore set here, as by the import system.
+    which is therefore set here, as by the import system.  No module of ours may have a __getattr__ (PEP 562): it would
+    not be asked.
     """
 
     __getattribute__ = object.__getattribute__
@@ -82,7 +83,7 @@ def install(modules: dict[str, int], groups: list[Group | None], rest: list[byte
 
     def load(number: int) -> None:
         """The modules of the group, and of those it needs, are in sys.modules; a second time nothing happens."""
-        group, groups[number] = groups[number], None
+        group = groups[number]
         if group is None:
             return
         offset, size, needs, names, packages, in_c = group
@@ -104,6 +105,7 @@ def install(modules: dict[str, int], groups: list[Group | None], rest: list[byte
             exec(code, module.__dict__)  # noqa: S102
             if parent:
                 setattr(sys.modules[parent], own_name, module)
+        groups[number] = None
 
     # A finder and a loader (PEP 451) by what it has: a class costs 25 us.
     finder = namespace(

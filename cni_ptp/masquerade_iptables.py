@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from . import errnos, iptables_cmd
+import errno
+
+from . import iptables_cmd
 from .errors import KERNEL_REFUSED, CniError
 from .nft_socket import kernel_has_none
 
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
     from .masquerade import Masquerade
 
 # What a kernel without NAT for nf_tables answers.
-_NO_NAT = (errnos.EOPNOTSUPP, errnos.ENOENT)
+_NO_NAT = (errno.EOPNOTSUPP, errno.ENOENT)
 
 
 def add(masquerade: Masquerade, addresses: list[tuple[bytes, int]]) -> None:

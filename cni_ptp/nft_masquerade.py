@@ -5,7 +5,6 @@ What takes them away is nft_removal; what makes or mends the table, nft_mend; ho
 
 from __future__ import annotations
 
-from . import errnos
 from .errors import NetlinkError
 from .ip import version_of
 from .netlink.nft import NFTA_CHAIN_USE, get_chain, get_element, get_generation, get_set, is_there, new_element
@@ -41,8 +40,10 @@ def _try_add(sock: Socket, attachment: Attachment, addresses: dict[bytes, int], 
         try:
             return commit(sock, changes, genid)
         except NetlinkError as e:
+            import errno
+
             # No NAT in tables of family inet before 5.2 (nf_tables_chain_type_lookup): the next layout has it.
-            if layout is layouts[-1] or e.errno not in (errnos.ENOENT, errnos.EOPNOTSUPP):
+            if layout is layouts[-1] or e.errno not in (errno.ENOENT, errno.EOPNOTSUPP):
                 raise
 
 

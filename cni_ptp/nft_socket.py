@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from . import errnos
+import errno
+
 from .netlink import nft
 from .netlink.sock import NETLINK_NETFILTER, Socket
 
 # What a kernel without nf_tables answers.
-NO_NF_TABLES = (errnos.EPROTONOSUPPORT, errnos.EAFNOSUPPORT, errnos.EOPNOTSUPP, errnos.EINVAL)
+NO_NF_TABLES = (errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 def open_socket() -> Socket:

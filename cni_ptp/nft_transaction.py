@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 
-from . import errnos
 from .errors import TRY_AGAIN_LATER, CniError, NetlinkError
 from .netlink.nft import NFTA_GEN_ID, batch
 
@@ -32,7 +31,9 @@ def retry(about: str, attempt: Callable[..., None], *arguments: object) -> None:
         try:
             return attempt(*arguments)
         except NetlinkError as e:
-            if e.errno != errnos.ERESTART:
+            import errno
+
+            if e.errno != errno.ERESTART:
                 raise
             if number >= _TRIES_AT_ONCE:
                 time.sleep(_PAUSE_S)

@@ -142,7 +142,9 @@ class Leases:
         except FileNotFoundError:
             return None
         except OSError as e:
-            if e.errno in (errnos.ELOOP, errnos.ENXIO):  # a symbolic link, a socket: taken, but nobody's
+            import errno
+
+            if e.errno in (errno.ELOOP, errno.ENXIO):  # a symbolic link, a socket: taken, but nobody's
                 return Lease(name, None, 0)
             raise
         try:

@@ -7,7 +7,6 @@ exception: all or nothing.
 
 from __future__ import annotations
 
-from .. import errnos
 from ..errors import DecodeError, NetlinkError
 from ..nlmsg import (
     NLM_F_ACK,
@@ -87,7 +86,9 @@ class Exchange:
         elif message.type in (NLMSG_ERROR, NLMSG_DONE):
             self._finish(message, answer)
         elif message.type == NLMSG_OVERRUN:
-            answer.error = NetlinkError(errnos.ENOBUFS, answer.request.about)
+            import errno
+
+            answer.error = NetlinkError(errno.ENOBUFS, answer.request.about)
             self.waiting.discard(message.seq)
 
     def _finish(self, message: Message, answer: Answer) -> None:

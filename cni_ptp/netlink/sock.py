@@ -37,7 +37,9 @@ class Socket:
             try:
                 self.socket.setsockopt(SOL_NETLINK, option, 1)
             except OSError as e:
-                if e.errno != errnos.ENOPROTOOPT:  # strict checking: since Linux 4.20
+                import errno
+
+                if e.errno != errno.ENOPROTOOPT:  # strict checking: since Linux 4.20
                     raise
 
     def __enter__(self) -> Socket:
@@ -78,7 +80,9 @@ class Socket:
             try:
                 exchange = self._converse([request])
             except NetlinkError as e:
-                if e.errno != errnos.ENOBUFS:
+                import errno
+
+                if e.errno != errno.ENOBUFS:
                     raise
                 continue
             answer = exchange.answers[0]
@@ -97,9 +101,11 @@ class Socket:
             try:
                 exchange.feed(self._receive(requests[0]))
             except NetlinkError as e:
+                import errno
+
                 # Without CAP_NET_ADMIN nfnetlink_rcv() refuses the first message and never looks at the others.
                 refused = exchange.answers[0].error
-                if e.errno == errnos.ENOBUFS and refused is not None and refused.errno == errnos.EPERM:
+                if e.errno == errno.ENOBUFS and refused is not None and refused.errno == errnos.EPERM:
                     raise refused from None
                 raise
         return exchange
@@ -117,8 +123,10 @@ class Socket:
                 # recvmsg, so there is nothing to wait for: an answer that is not there now is lost.
                 datagram, _, flags, sender = self.socket.recvmsg(_BUFFER, 0, _socket.MSG_DONTWAIT)
             except OSError as e:
-                if e.errno == errnos.EAGAIN:
-                    raise NetlinkError(errnos.ENOBUFS, request.about, "no answer came") from None
+                import errno
+
+                if e.errno == errno.EAGAIN:
+                    raise NetlinkError(errno.ENOBUFS, request.about, "no answer came") from None
                 self.drain()
                 raise NetlinkError(e.errno or errnos.EIO, request.about, "receive failed") from None
             if flags & _socket.MSG_TRUNC:

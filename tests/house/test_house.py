@@ -20,7 +20,8 @@ FLOOR = {"errnos", "errors", "undo", "jsonio", "ip", "__init__"}
 CORE = FLOOR | {
     "nlmsg", "attachment", "args", "conf", "mac", "result", "result_old", "result_read", "versions", "plan",
     "nft_ruleset", "nft_names", "nft_owner", "netlink/exchange", "netlink/extended_ack",
-    "netlink/rt_link", "netlink/rt_link_dump", "netlink/rt_addr", "netlink/rt_addr_dump", "netlink/rt_route", "netlink/rt_route_get",
+    "netlink/rt_link", "netlink/rt_link_dump", "netlink/rt_addr", "netlink/rt_addr_dump",
+    "netlink/rt_route", "netlink/rt_route_get",
     "netlink/nft", "netlink/nft_array", "netlink/nft_define", "netlink/nft_dump", "netlink/nft_element",
     "netlink/nft_expr", "netlink/nft_rule", "netlink/__init__",
     "ipam/lease", "ipam/ranges", "ipam/validate", "ipam/__init__", "commands/__init__",
@@ -103,6 +104,13 @@ def test_no_verb_loads_what_is_dear(path: Path) -> None:
 def test_verbs_never_import_the_console(path: Path) -> None:
     if name_of(path) != "main":
         assert not {i for i in imports(path) if i.startswith("console")}
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=name_of)
+def test_no_module_computes_its_names(path: Path) -> None:
+    """In the built file nobody would ask its __getattr__ (PEP 562), see launch.py."""
+    functions = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
+    assert not [function for function in functions if function.name in ("__getattr__", "__dir__")]
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=name_of)
