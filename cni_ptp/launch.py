@@ -3,7 +3,7 @@
 zipimport opens and reads an archive twice a module, 0.16 ms each; this takes 0.01.  The import system itself, which is
 Python as well, takes 0.05 ms for a module that is not there yet: so when the first of a group is asked for, all of it
 is put in sys.modules, each behind those it needs.  The head of the built file (see console/pack.py) executes this
-module's code and calls `install`; run from sources, nothing here is used.
+module's code; run from sources, nothing here is used.
 """
 
 from __future__ import annotations
@@ -18,12 +18,18 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from io import FileIO
     from typing import Any
+
+    f: FileIO  # the built file; the head has opened it, and read as far as this module's code goes
 
     # offset and size of its marshalled code objects; the groups it needs, numbers; its modules, none before what it
     # needs of the others; which of them are packages; the C modules they import
     Group = tuple[int, int, tuple[int, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
+
+# The modules, groups and rest of `install`, marshalled: console/pack.py puts them here.
+INDEX = b""
 
 namespace: Any = type(sys.implementation)  # types.SimpleNamespace
 
@@ -120,3 +126,12 @@ def install(modules: dict[str, int], groups: list[Group | None], rest: list[byte
     number = modules.get(f"cni_ptp.commands.{verb}")
     if number is not None:
         load(number)  # before an import statement asks for it, which then finds it
+
+
+if __name__ == "__main__":  # it is, when the head executes this
+    del sys.argv[0]
+    modules, groups, rest = marshal.loads(INDEX)  # noqa: S302  as above
+    install(modules, groups, rest, f.fileno(), f.tell())  # noqa: F821
+    from cni_ptp.__main__ import run
+
+    run()

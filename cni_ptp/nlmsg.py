@@ -32,6 +32,7 @@ NLA_F_NESTED, NLA_F_NET_BYTEORDER, NLA_TYPE_MASK = 1 << 15, 1 << 14, 0x3FFF
 
 NLMSGHDR = Struct("=IHHII")  # nlmsg_len, nlmsg_type, nlmsg_flags, nlmsg_seq, nlmsg_pid
 NLATTR = Struct("=HH")  # nla_len, nla_type
+NLMSG_HDRLEN, NLA_HDRLEN = NLMSGHDR.size, NLATTR.size
 _ERRNO = Struct("=i")  # struct nlmsgerr: error
 _MOST_ATTR = 0xFFFF
 
@@ -112,7 +113,7 @@ class Attr:
     def __call__(self, value: Any) -> bytes:
         """nlattr header, payload and padding.  ValueError beyond 65,535 bytes or if the value is not of the kind."""
         payload = self.kind.pack(value)
-        length = NLATTR.size + len(payload)
+        length = NLA_HDRLEN + len(payload)
         if length > _MOST_ATTR:
             raise ValueError(f"{self.name} of {len(payload)} bytes is too long for an attribute")
         return NLATTR.pack(length, self.number | self.kind.nested) + payload + b"\0" * (-length & 3)
@@ -141,16 +142,16 @@ class Table(Kind):
     def read(self, payload: bytes) -> Any:
         """See the class; DecodeError names the attribute that is malformed."""
         found: dict[Attr, Any] = {}
-        attrs, start, end = self.attrs, self.start(payload), len(payload)
+        attrs, start, end, unpack_from = self.attrs, self.start(payload), len(payload), NLATTR.unpack_from
         # As `attributes`, without touching the many that a link has and nobody asked for.
-        while end - start >= NLATTR.size:
-            length, number = NLATTR.unpack_from(payload, start)
-            if length < NLATTR.size or length > end - start:
+        while end - start >= NLA_HDRLEN:
+            length, number = unpack_from(payload, start)
+            if length < NLA_HDRLEN or length > end - start:
                 raise _misfit(number, length, end - start)
             attr = attrs.get(number & NLA_TYPE_MASK)
             if attr is not None:
                 try:
-                    found[attr] = attr.kind.read(payload[start + NLATTR.size : start + length])
+                    found[attr] = attr.kind.read(payload[start + NLA_HDRLEN : start + length])
                 except DecodeError as e:
                     raise DecodeError(f"{attr.name}: {e}") from None
             start += (length + 3) & ~3
@@ -179,11 +180,11 @@ def attributes(payload: bytes, start: int = 0) -> Iterator[tuple[int, bytes, int
     Fewer than 4 bytes behind the last one are padding (nla_ok).
     """
     end = len(payload)
-    while end - start >= NLATTR.size:
+    while end - start >= NLA_HDRLEN:
         length, number = NLATTR.unpack_from(payload, start)
-        if length < NLATTR.size or length > end - start:
+        if length < NLA_HDRLEN or length > end - start:
             raise _misfit(number, length, end - start)
-        yield number & NLA_TYPE_MASK, payload[start + NLATTR.size : start + length], start
+        yield number & NLA_TYPE_MASK, payload[start + NLA_HDRLEN : start + length], start
         start += align(length)
 
 
@@ -212,7 +213,7 @@ class Request:
 
     def pack(self, seq: int) -> bytes:
         """The message with its header, padded for another one to follow."""
-        length = NLMSGHDR.size + len(self.body)
+        length = NLMSG_HDRLEN + len(self.body)
         return NLMSGHDR.pack(length, self.type, self.flags, seq, 0) + self.body + b"\0" * (-length & 3)
 
     def __repr__(self) -> str:
@@ -237,12 +238,12 @@ def split(datagram: bytes) -> list[Message]:
     messages = []
     start, end = 0, len(datagram)
     while start < end:
-        if end - start < NLMSGHDR.size:
+        if end - start < NLMSG_HDRLEN:
             raise DecodeError(f"{end - start} bytes where a netlink header must be")
         length, type, flags, seq, pid = NLMSGHDR.unpack_from(datagram, start)
-        if length < NLMSGHDR.size or length > end - start:
+        if length < NLMSG_HDRLEN or length > end - start:
             raise DecodeError(f"netlink message of {length} bytes with {end - start} left")
-        messages.append(Message(type, flags, seq, pid, datagram[start + NLMSGHDR.size : start + length]))
+        messages.append(Message(type, flags, seq, pid, datagram[start + NLMSG_HDRLEN : start + length]))
         start += align(length)
     return messages
 

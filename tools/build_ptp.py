@@ -140,7 +140,9 @@ def _place(expected: bytes, offset: int) -> str:
     if offset >= pack.HEAD_SIZE + len(blob):
         return f"byte {offset}, in the archive"
     stream = io.BytesIO(blob)
-    _, _, groups, [rest] = marshal.load(stream)  # noqa: S302  it was made by this process
+    launch = marshal.load(stream)  # noqa: S302  it was made by this process
+    index = next(value for value in launch.co_consts if isinstance(value, bytes))
+    _, groups, [rest] = marshal.loads(index)  # noqa: S302
     at = offset - pack.HEAD_SIZE - stream.tell()
     sources = pack.sources_of(expected)
     for start, size, _, names, packages, _ in groups + marshal.loads(rest)[1]:  # noqa: S302

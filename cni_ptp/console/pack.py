@@ -1,7 +1,7 @@
 """The built file as bytes: text that starts Python, bytecode of one Python version, a zip archive of the sources.
 
     0                  HEAD, 1,024 bytes of text: the shebang line and what it has Python do
-    1,024              marshalled, for one Python version: code of launch.py, modules, groups, rest, as it reads them
+    1,024              launch.py's code object with the index of what follows in it, marshalled, for one Python version
     after that         each group's marshalled code objects; offsets count from here
     after that         a zip archive, stored, from which any other Python imports the same sources
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PACKAGE = "cni_ptp"
 LAUNCH = PACKAGE + "/launch.py"
+_NO_INDEX = b'INDEX = b""'  # as it stands in launch.py
 HEAD_SIZE = 1024
 # How the Python that packs is run, with PYTHONHASHSEED=0, so that the same sources make the same bytes.  Without column
 # numbers (from 3.11 on) the bytecode of a module is a fifth smaller, and loads that much faster.
@@ -63,16 +64,10 @@ _HEAD = """\
 # The line above has Python execute the 1,024 bytes of text that you are reading. After them comes bytecode of
 # Python {version}, then a zip archive of the sources, from which any other Python runs the same program, only slower.
 import marshal, _frozen_importlib_external
-del sys.argv[0]
 if _frozen_importlib_external.MAGIC_NUMBER == {magic!r}:
-    launch, *index = marshal.loads(f.read({size}))
-    exec(launch)  # cni_ptp/launch.py
-    install(*index, f.fileno(), f.tell())
+    exec(marshal.loads(f.read({size})))  # cni_ptp/launch.py
 else:
-    f.close()
-    sys.path.insert(0, sys.argv[0])
-from cni_ptp.__main__ import run
-run()
+    exec("del sys.argv[0]; sys.path.insert(0, sys.argv[0]); from cni_ptp.__main__ import run; run()")
 """
 _ARCHIVE_MAIN = b"""\
 # `python3 FILE` starts here.
@@ -87,9 +82,9 @@ def pack(sources: dict[str, bytes], interpreter: str, version: str) -> bytes:
     sources: contents by archive path, such as "cni_ptp/main.py".  version: for people, such as "3.11".
     ValueError if no shebang line can name the interpreter.
     """
-    index, code = bytecode(sources)
+    launch, code = bytecode(sources)
     stream = io.BytesIO()
-    stream.write(_head(interpreter, version, len(index)) + index + code)
+    stream.write(_head(interpreter, version, len(launch)) + launch + code)
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for path, content in sorted({**sources, "__main__.py": _ARCHIVE_MAIN}.items()):
             member = zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0))
@@ -111,7 +106,7 @@ def _head(interpreter: str, version: str, size: int) -> bytes:
 
 
 def bytecode(sources: dict[str, bytes]) -> tuple[bytes, bytes]:
-    """(marshalled launcher and index, code of all modules) for the Python that runs this."""
+    """(marshalled code of launch.py with its index, code of all modules) for the Python that runs this."""
     paths = {module_name(path): path for path in sources if path.endswith(".py")}
     groups: list[tuple[int, int, tuple[int, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = []
     code = b""
@@ -126,7 +121,9 @@ def bytecode(sources: dict[str, bytes]) -> tuple[bytes, bytes]:
     modules = [(name, number) for number, group in enumerate(groups) for name in group[3]]
     often = {name: number for name, number in modules if number < len(_GROUPS)}
     rest = marshal.dumps((dict(modules[len(often) :]), groups[len(_GROUPS) :]))
-    return marshal.dumps((compiled(sources[LAUNCH], LAUNCH), often, groups[: len(_GROUPS)], [rest])), code
+    index = marshal.dumps((often, groups[: len(_GROUPS)], [rest]))
+    before, after = sources[LAUNCH].split(_NO_INDEX)
+    return marshal.dumps(compiled(before + b"INDEX = " + repr(index).encode() + after, LAUNCH)), code
 
 
 def _groups(imports: dict[str, list[str]]) -> list[tuple[tuple[int, ...], tuple[str, ...]]]:
