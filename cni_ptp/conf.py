@@ -1,7 +1,7 @@
 """The network configuration, validated; the raw bytes are kept for delegated plugins.  Pure.
 
 `read` judges what every CNI plugin must judge, `ptp` the keys of this one; both before any effect.
-Source: CNI SPEC.md "Network configuration format"; docs/configuration.md for our own keys.
+Source: CNI SPEC.md "Network configuration format"; README.md for our own keys.
 """
 
 from __future__ import annotations

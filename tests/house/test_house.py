@@ -24,7 +24,8 @@ CORE = FLOOR | {
     "netlink/rt_route", "netlink/rt_route_get",
     "netlink/nft", "netlink/nft_array", "netlink/nft_define", "netlink/nft_dump", "netlink/nft_element",
     "netlink/nft_expr", "netlink/nft_rule", "netlink/__init__",
-    "ipam/lease", "ipam/ranges", "ipam/validate", "ipam/__init__", "commands/__init__",
+    "netlink/rt_nsid", "ipam/lease", "ipam/ranges", "ipam/settings", "ipam/static",
+    "ipam/validate", "ipam/__init__", "commands/__init__",
 }  # fmt: skip
 # What core may take from outside: no module that can do I/O.  _socket serves ip for inet_pton and constants,
 # sys serves jsonio for a type.
@@ -125,15 +126,16 @@ def test_each_module_says_what_it_holds(path: Path) -> None:
 
 HEADERS = [
     "linux/netlink.h", "linux/rtnetlink.h", "linux/if.h",
-    "linux/if_link.h", "linux/if_addr.h", "linux/veth.h", "linux/nsfs.h",
+    "linux/if_link.h", "linux/if_addr.h", "linux/veth.h", "linux/nsfs.h", "linux/net_namespace.h",
     "linux/sched.h", "linux/netfilter/nfnetlink.h", "linux/netfilter/nf_tables.h", "linux/netfilter/nf_tables_compat.h",
     "linux/netfilter.h", "linux/netfilter_ipv4.h", "linux/capability.h",
 ]  # fmt: skip
 # Names of ours, or of headers that are not for user space (ip6_route.h), or another header's (libnftnl, nftables).
 OURS = re.compile(
-    r"^(_.*|NLMSG_MIN|TYPE_.*|NFTNL_.*|MOST_.*|INET|LAYOUTS|SPLIT|.*_S|RTEXT_.*|NLA_HDRLEN|INVALID_NETNS)$"
+    r"^(_.*|NLMSG_MIN|TYPE_.*|NFTNL_.*|MOST_.*|INET|LAYOUTS|SPLIT|.*_S|RTEXT_.*|NLA_HDRLEN|NLMSG_HDRLEN|INVALID_NETNS)$"
 )
-MODULES_OF_CONSTANTS = ["nlmsg", "netns", "netlink.sock", "netlink.rt_link", "netlink.rt_addr", "netlink.rt_route",
+MODULES_OF_CONSTANTS = ["nlmsg", "netns", "netlink.sock", "netlink.extended_ack", "netlink.rt_link", "netlink.rt_nsid",
+                        "netlink.rt_addr", "netlink.rt_addr_dump", "netlink.rt_route", "netlink.rt_route_get",
                         "netlink.nft", "netlink.nft_define", "netlink.nft_dump", "netlink.nft_element",
                         "netlink.nft_expr", "netlink.nft_rule"]  # fmt: skip
 STRUCTS = {"NLMSGHDR": "nlmsghdr", "NLATTR": "nlattr", "IFINFOMSG": "ifinfomsg", "IFADDRMSG": "ifaddrmsg",
