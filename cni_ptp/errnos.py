@@ -6,5 +6,5 @@ Source: include/uapi/asm-generic/errno-base.h.
 
 from __future__ import annotations
 
-EPERM, ENOENT, ESRCH, EINTR, EIO, ENXIO, EAGAIN, EACCES, EEXIST = 1, 2, 3, 4, 5, 6, 11, 13, 17
+EPERM, ENOENT, ESRCH, EINTR, EIO, ENXIO, EACCES, EEXIST = 1, 2, 3, 4, 5, 6, 13, 17
 ENODEV, ENOTDIR, ENOSPC, EROFS = 19, 20, 28, 30

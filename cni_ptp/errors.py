@@ -73,7 +73,10 @@ class NetlinkError(OSError):
     def explanation(self) -> str:
         """The errno's name, the kernel's words and the attribute, in one line."""
         words = errno_name(self.errno)
-        said, where = self.words()
+        try:
+            said, where = self.words()
+        except Exception as e:  # noqa: BLE001  what reads them may not load; whoever is undoing must go on
+            said, where = f"its words can not be read: {type(e).__name__}", ""
         if said:
             words += f", kernel: {said}"
         if where:

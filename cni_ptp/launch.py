@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     Group = tuple[int, int, tuple[int, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 
+# What a call is going to import: main.py and skel.py decide it.
+_VERBS = {b"ADD": "cni_ptp.commands.add", b"CHECK": "cni_ptp.commands.check", b"DEL": "cni_ptp.commands.delete"}
+_IPAM_ROLES = ("host-local", "static")
+
 # The modules, groups and rest of `install`, marshalled: console/pack.py puts them here.
 INDEX = b""
 
@@ -100,6 +104,8 @@ def install(modules: dict[str, int], groups: list[Group | None], rest: list[byte
                 load_c(name)
         # The only dynamic code there is: what console/pack.py compiled from the sources beside it in the archive.
         for name, code in zip(names, marshal.loads(posix.pread(fd, size, base + offset))):  # noqa: S302
+            if name in sys.modules:  # the group was begun before, and failed further on
+                continue
             parent, _, own_name = name.rpartition(".")
             module = sys.modules[name] = Module(name)
             module.__package__ = name if name in packages else parent
@@ -108,7 +114,11 @@ def install(modules: dict[str, int], groups: list[Group | None], rest: list[byte
                 module.__spec__._initializing = False
             else:
                 module.__spec__ = namespace(name=name, parent=parent, loader=finder, _initializing=False)
-            exec(code, module.__dict__)  # noqa: S102
+            try:
+                exec(code, module.__dict__)  # noqa: S102
+            except BaseException:
+                del sys.modules[name]  # as the import system does
+                raise
             if parent:
                 setattr(sys.modules[parent], own_name, module)
         groups[number] = None
@@ -122,10 +132,12 @@ def install(modules: dict[str, int], groups: list[Group | None], rest: list[byte
     gc.disable()
     sys.meta_path.insert(0, finder)
     load(0)  # whatever was asked for begins with these modules
-    verb = posix.environ.get(b"CNI_COMMAND", b"").decode("ascii", "replace").lower()
-    number = modules.get(f"cni_ptp.commands.{verb}")
-    if number is not None:
-        load(number)  # before an import statement asks for it, which then finds it
+    verb = _VERBS.get(posix.environ.get(b"CNI_COMMAND", b""))
+    if verb is not None and sys.argv[0].rpartition("/")[2] not in _IPAM_ROLES:
+        try:
+            load(modules[verb])  # before an import statement asks for it, which then finds it
+        except Exception:  # noqa: BLE001, S110  the import statement meets it again, where the caller is told
+            pass
 
 
 if __name__ == "__main__":  # it is, when the head executes this

@@ -76,9 +76,8 @@ def _take(fd: int, attachment: Attachment, wait_s: float) -> None:
         try:
             fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, offset)
             return
-        except OSError as e:
-            if e.errno not in (errnos.EAGAIN, errnos.EACCES):
-                raise
+        except (BlockingIOError, PermissionError):  # EAGAIN or EACCES: somebody holds it
+            pass
         if time.monotonic() > deadline:
             raise CniError(TRY_AGAIN_LATER, "wait for another call for the same attachment", str(attachment))
         signals.check()

@@ -1,8 +1,8 @@
 """The masquerading of one attachment: which backend, and whatever any backend, ours or the Go plugin's, left of it.
 
 nf_tables over netlink where the kernel has it, else iptables; "ipMasqBackend" decides otherwise.  That nf_tables can
-not be had is found out by the transaction itself.  Here is what every ADD does; the rest is loaded when
-it is asked for.  Source: docs/masquerade.md.
+not be had is found out by the transaction itself.  Here is what every ADD does; the rest is loaded when it is asked
+for.  Source: docs/masquerade.md.
 """
 
 from __future__ import annotations

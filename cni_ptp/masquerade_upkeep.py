@@ -1,4 +1,4 @@
-"""What CHECK, STATUS, GC and `ptp list` ask about masquerading, of whichever backend."""
+"""What CHECK, STATUS and GC ask about masquerading, of whichever backend."""
 
 from __future__ import annotations
 

@@ -131,7 +131,10 @@ def _open_namespace(path: str) -> int:
 
 
 def _setns() -> Callable[[int, int], None]:
-    """os.setns, or setns(2) by ctypes for CPython up to 3.11, which has none; CniError 8 if that is missing too."""
+    """os.setns, or setns(2) by ctypes for CPython up to 3.11, which has none.  OSError if the kernel refuses.
+
+    What is returned raises CniError 8 if there is no ctypes either.
+    """
     if hasattr(os, "setns"):
         builtin: Callable[[int, int], None] = os.setns
         return builtin
@@ -145,7 +148,10 @@ def _setns() -> Callable[[int, int], None]:
 
     def call(fd: int, nstype: int) -> None:
         if call_function(address, (fd, nstype)) != 0:
-            _setns_by_ctypes(fd, nstype)  # once more, by what tells why
+            try:
+                _setns_by_ctypes(fd, nstype)  # once more, by what tells why
+            except CniError:
+                raise OSError(0, "refused, and without ctypes nobody knows why") from None
 
     return call
 

@@ -53,12 +53,13 @@ def add(args: Args, conf: Conf, reply: Callable[[dict[str, Any]], None]) -> None
             reply(render(_merged(previous, result), conf.cni_version))
             steps.note("reply")
         except Exception as e:  # noqa: BLE001  whatever failed, the host must be as before; the caller reports it
-            failure = to_cni(e)
             steps.note("failed step")
             signals.undoing()
-            for words in take_back(undo):
-                failure.add(words)
+            left = take_back(undo)
             steps.note("undo")
+            failure = to_cni(e)
+            for words in left:
+                failure.add(words)
             raise failure from None
 
 

@@ -54,7 +54,8 @@ _GROUPS = (
 
 # What of the standard library they import is in C; it is loaded with the group, past the import system.
 _C_MODULES = {"fcntl", "_sha2", "_sha512", "_socket", "_struct"}
-# What they import within functions, as there are others to do with, but always: of the group of the module named.
+# Imported within functions because there is something else to fall back on, but needed by every call that loads the
+# module named here: loaded with its group.
 _LATE = {"commands": {"_json"}, "plan": set() if hasattr(os, "setns") else {"_ctypes"}}
 
 # A file that replaces another may be read by a process that the other's shebang line has just started: the line says

@@ -95,7 +95,8 @@ class Exchange:
         # The payload of NLMSG_DONE begins with an errno as well (netlink_dump_done).
         number = read_errno(message) if message.payload or message.type != NLMSG_DONE else 0
         if number and answer.error is None:
-            answer.error = NetlinkError(number, answer.request.about, words=lambda: _words(message, answer.request))
+            request = answer.request
+            answer.error = NetlinkError(number, request.about, words=lambda: _words(message, request))
         if message.seq in self.waiting:
             self.waiting.discard(message.seq)
         elif number:

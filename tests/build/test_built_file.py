@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -136,6 +137,29 @@ def test_neither_environment_nor_directory_can_put_code_into_it(
     done = subprocess.run(command, cwd=tmp_path, env={**VERSION, **hostile}, capture_output=True, check=False)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, reply, b"")
+
+
+def test_a_file_cut_short_during_a_call_answers_with_a_document_as_soon_as_it_can(
+    plugin_file: Path, tmp_path: Path
+) -> None:
+    """As when somebody overwrites it in place: what an ADD loads first is there, what it loads next is not."""
+    whole = plugin_file.read_bytes()
+    size = re.search(rb"f\.read\((\d+)\)\)\)", whole[: pack.HEAD_SIZE])
+    assert size is not None
+    start = pack.HEAD_SIZE + int(size[1])
+    conf = {"cniVersion": "1.0.0", "name": "n", "type": "ptp", "ipam": {"type": "host-local", "subnet": "10.0.0.0/24"}}
+    environ = {"CNI_CONTAINERID": "c1", "CNI_NETNS": "/nonexistent", "CNI_IFNAME": "eth0", "CNI_COMMAND": "ADD"}
+    codes = set()
+    for end in range(start, start + 300_000, 10_000):
+        cut = tmp_path / f"cut{end}"
+        cut.write_bytes(whole[:end])
+        cut.chmod(0o755)
+        if run(cut, **VERSION).returncode == 0:
+            stdin = json.dumps(conf).encode()
+            done = subprocess.run([cut], env=environ, input=stdin, capture_output=True, check=False)
+            assert (done.returncode, done.stderr) == (1, b"")
+            codes.add(json.loads(done.stdout)["code"])
+    assert codes == {999, 8}  # some cut off what ADD needs; some did not, and then there is no such namespace
 
 
 def test_the_shebang_line_fits_any_build_and_any_kernel(plugin_file: Path) -> None:

@@ -53,7 +53,8 @@ class Point:
 
     def __init__(self, name: str, when: int) -> None:
         self.name = name
-        self.when = when
+        # Up to Python 3.11 a setns that is refused is asked for once more: by what tells why.
+        self.when = f"{when}..{when + 1}" if name == "setns" else str(when)
 
     def __str__(self) -> str:
         return f"{self.name} {self.when}"

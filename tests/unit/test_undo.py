@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from cni_ptp import undo
-from cni_ptp.errors import CniError
+from cni_ptp.errors import CniError, NetlinkError
 
 
 def test_steps_run_last_first_and_only_once() -> None:
@@ -29,3 +29,18 @@ def test_a_step_that_fails_is_told_and_does_not_keep_the_others_from_running() -
     ]
     assert undo.take_back(steps) == ["could not delete the link: no such state"]
     assert ran == ["rules", "lease"]
+
+
+def test_words_of_the_kernel_that_can_not_be_read_do_not_keep_the_other_steps_from_running() -> None:
+    ran: list[str] = []
+
+    def unreadable() -> tuple[str, str]:
+        raise EOFError
+
+    def fail() -> None:
+        raise NetlinkError(1, "delete link a", words=unreadable)
+
+    steps: undo.Steps = [("release the lease", lambda: ran.append("lease")), ("delete the link", fail)]
+    told = undo.take_back(steps)
+    assert told == ["could not delete the link: delete link a: EPERM, kernel: its words can not be read: EOFError"]
+    assert ran == ["lease"]
