@@ -1,4 +1,4 @@
-"""The directories of the state.
+"""The directories of the state: made, opened and removed.
 
 Source: proc(5) boot_id.
 """
@@ -22,11 +22,8 @@ def open_index(data_dir: str, network: str) -> int:
         pass
     except OSError:
         return -1
-    from .first_use import new_index
-
     try:
-        new_index(home, prefix + boot, prefix)
-        return os.open(f"{home}/{prefix}{boot}", OPEN)
+        return _new_index(home, prefix + boot, prefix)
     except OSError:
         return -1  # full or read-only
 
@@ -42,3 +39,37 @@ def _boot_id() -> str:
     finally:
         os.close(fd)
     return text if text and "/" not in text and "\0" not in text else "unknown"
+
+
+def _new_index(home: str, name: str, prefix: str) -> int:
+    """The index directory of this boot, new; those of earlier boots are gone."""
+    make(home, 0o700)
+    for old in os.listdir(home):
+        if old.startswith(prefix):
+            _remove(f"{home}/{old}")
+    os.mkdir(f"{home}/{name}", 0o700)
+    return os.open(f"{home}/{name}", OPEN)
+
+
+def _remove(path: str) -> None:
+    fd = os.open(path, OPEN)
+    try:
+        for name in os.listdir(fd):
+            os.unlink(name, dir_fd=fd)
+    finally:
+        os.close(fd)
+    os.rmdir(path)
+
+
+def make(path: str, mode: int) -> None:
+    """The directory is there, and those above it: whatever the umask, others can not write to them."""
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        above = path.rstrip("/").rpartition("/")[0]
+        if not above:
+            raise
+        make(above, 0o755)
+        make(path, mode)

@@ -18,7 +18,7 @@ import time
 from .. import errnos, signals
 from ..errors import STATE_FAILED, TRY_AGAIN_LATER, CniError, errno_name
 from ..ip import parse_ip
-from .directories import LAST_RESERVED, LOCK, OPEN, open_index
+from .directories import LAST_RESERVED, LOCK, OPEN, make, open_index
 from .index import Index
 
 TYPE_CHECKING = False
@@ -57,8 +57,6 @@ class Leases:
             except FileNotFoundError:
                 if not create:
                     return False
-                from .first_use import make
-
                 make(self.path, 0o755)
                 self.fd = os.open(self.path, OPEN)
             self.lock_fd = self._locked(create)
