@@ -111,10 +111,11 @@ def bytecode(sources: dict[str, bytes]) -> tuple[bytes, bytes]:
     paths = {module_name(path): path for path in sources if path.endswith(".py")}
     groups: list[tuple[int, int, tuple[int, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = []
     code = b""
-    for needs, names in _groups({name: _imports(sources[path], path) for name, path in paths.items()}):
+    imports = {name: _imports(sources[path], path) for name, path in paths.items()}
+    for needs, names in _groups(imports):
         one = marshalled([(paths[name], sources[paths[name]]) for name in names])
         packages = tuple([name for name in names if paths[name].endswith("/__init__.py")])
-        imported = {other for name in names for other in _imports(sources[paths[name]], paths[name])}
+        imported = {other for name in names for other in imports[name]}
         in_c = (imported & _C_MODULES).union(*[_LATE.get(name[len(PACKAGE) + 1 :], ()) for name in names])
         in_c -= {name for need in needs for name in groups[need][5]}
         groups.append((len(code), len(one), needs, names, packages, tuple(sorted(filter(find_spec, in_c)))))
