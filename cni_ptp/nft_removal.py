@@ -84,13 +84,12 @@ def take_over(
 ) -> list[Request] | None:
     """The requests that make room for an element with another comment; None if it has `comment` already.
 
-    answer: to get_element.  addresses: {address: prefix length} of the new owner.
+    answer: to get_element, which found it.  addresses: {address: prefix length} of the new owner.
     """
     found = comment_in(answer)
+    assert found is not None
     if found == comment:
         return None
-    if found is None:
-        return []
     return [delete_element(table, name, key), *_strays(sock, table, key, found, addresses)]
 
 
