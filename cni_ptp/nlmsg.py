@@ -33,7 +33,7 @@ NLA_F_NESTED, NLA_F_NET_BYTEORDER, NLA_TYPE_MASK = 1 << 15, 1 << 14, 0x3FFF
 NLMSGHDR = Struct("=IHHII")  # nlmsg_len, nlmsg_type, nlmsg_flags, nlmsg_seq, nlmsg_pid
 NLATTR = Struct("=HH")  # nla_len, nla_type
 NLMSG_HDRLEN, NLA_HDRLEN = NLMSGHDR.size, NLATTR.size
-_ERRNO = Struct("=i")  # struct nlmsgerr: error
+NLMSGERR = Struct("=i")  # error; behind it the request's header, and what the flags say
 _MOST_ATTR = 0xFFFF
 
 
@@ -256,9 +256,9 @@ def read_errno(message: Message) -> int:
 
     DecodeError if it is not there.
     """
-    if len(message.payload) < _ERRNO.size:
+    if len(message.payload) < NLMSGERR.size:
         raise DecodeError(f"NLMSG_ERROR of {len(message.payload)} bytes")
-    number: int = -_ERRNO.unpack_from(message.payload)[0]
+    number: int = -NLMSGERR.unpack_from(message.payload)[0]
     if number < 0:
         raise DecodeError(f"NLMSG_ERROR with a positive value {-number}")
     return number

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from ..errors import DecodeError
 from ..nlmsg import (
+    NLA_HDRLEN,
     NLA_TYPE_MASK,
-    NLATTR,
     NLM_F_ACK_TLVS,
     NLM_F_CAPPED,
+    NLMSG_HDRLEN,
+    NLMSGERR,
     NLMSGHDR,
     STRZ,
     U32,
@@ -32,7 +34,6 @@ NLMSGERR_ATTR_OFFS = Attr(2, "NLMSGERR_ATTR_OFFS", U32)
 NLMSGERR_ATTR_MISS_TYPE = Attr(5, "NLMSGERR_ATTR_MISS_TYPE", U32)
 NLMSGERR_ATTR_MISS_NEST = Attr(6, "NLMSGERR_ATTR_MISS_NEST", U32)
 EXTENDED_ACK = Table(NLMSGERR_ATTR_MSG, NLMSGERR_ATTR_OFFS, NLMSGERR_ATTR_MISS_TYPE, NLMSGERR_ATTR_MISS_NEST)
-_ERROR_SIZE = 4  # struct nlmsgerr: error, then the header of the request
 
 
 def read_words(message: Message, request: Request) -> tuple[str, str]:
@@ -49,15 +50,15 @@ def read_words(message: Message, request: Request) -> tuple[str, str]:
 
 
 def _read(message: Message, request: Request) -> tuple[str, str]:
-    start = _ERROR_SIZE + NLMSGHDR.size
+    start = NLMSGERR.size + NLMSG_HDRLEN
     if not message.flags & NLM_F_CAPPED:
         if len(message.payload) < start:
             raise DecodeError("NLMSG_ERROR without the request's header")
-        start += align(NLMSGHDR.unpack_from(message.payload, _ERROR_SIZE)[0]) - NLMSGHDR.size
+        start += align(NLMSGHDR.unpack_from(message.payload, NLMSGERR.size)[0]) - NLMSG_HDRLEN
     found: dict[Attr, Any] = EXTENDED_ACK.read(message.payload[start:])
     where = ""
     if NLMSGERR_ATTR_OFFS in found:
-        where = path(request.reply, request.body, found[NLMSGERR_ATTR_OFFS] - NLMSGHDR.size)
+        where = path(request.reply, request.body, found[NLMSGERR_ATTR_OFFS] - NLMSG_HDRLEN)
     elif NLMSGERR_ATTR_MISS_TYPE in found and NLMSGERR_ATTR_MISS_NEST not in found:
         where = "missing " + _name_of(request.reply, found[NLMSGERR_ATTR_MISS_TYPE])
     return found.get(NLMSGERR_ATTR_MSG, ""), where
@@ -68,7 +69,7 @@ def path(table: Table, payload: bytes, offset: int) -> str:
     for number, inner, at in attributes(payload, table.start(payload)):
         attr = table.attrs.get(number)
         name = _name_of(table, number)
-        begin = at + NLATTR.size
+        begin = at + NLA_HDRLEN
         if offset == at:
             return name
         if begin <= offset < begin + len(inner):
