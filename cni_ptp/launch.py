@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     Group = tuple[int, int, tuple[int, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 
-# What a call is going to import: main.py and skel.py decide it.
+# What a call of the ptp plugin is going to import, as skel.py has it.
 _VERBS = {b"ADD": "cni_ptp.commands.add", b"CHECK": "cni_ptp.commands.check", b"DEL": "cni_ptp.commands.delete"}
-_IPAM_ROLES = ("host-local", "static")
 
 # The modules, groups and rest of `install`, marshalled: console/pack.py puts them here.
 INDEX = b""
@@ -132,8 +131,10 @@ def install(modules: dict[str, int], groups: list[Group | None], rest: list[byte
     gc.disable()
     sys.meta_path.insert(0, finder)
     load(0)  # whatever was asked for begins with these modules
+    from cni_ptp.main import role_of
+
     verb = _VERBS.get(posix.environ.get(b"CNI_COMMAND", b""))
-    if verb is not None and sys.argv[0].rpartition("/")[2] not in _IPAM_ROLES:
+    if verb is not None and role_of(sys.argv[0]) == "ptp":
         try:
             load(modules[verb])  # before an import statement asks for it, which then finds it
         except Exception:  # noqa: BLE001, S110  the import statement meets it again, where the caller is told

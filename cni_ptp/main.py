@@ -14,8 +14,7 @@ _IPAM_ROLES = ("host-local", "static")
 
 def main(argv: list[str]) -> int:
     """Do what was asked; returns the exit status.  argv[0] is the path or name the file was called by."""
-    name = argv[0].rpartition("/")[2]
-    role = name if name in _IPAM_ROLES else "ptp"
+    role = role_of(argv[0])
     if posix.environ.get(b"CNI_COMMAND"):
         # A call lives for ten milliseconds and makes no cycles to speak of: collecting them would cost 0.4 ms.
         gc.disable()
@@ -30,6 +29,12 @@ def main(argv: list[str]) -> int:
     from .skel import about
 
     return about(role)
+
+
+def role_of(path: str) -> str:
+    """Which plugin the file is when it is called by this path or name."""
+    name = path.rpartition("/")[2]
+    return name if name in _IPAM_ROLES else "ptp"
 
 
 def _text(raw: bytes) -> str:
