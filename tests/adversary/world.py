@@ -92,7 +92,9 @@ class Victim:
     def is_untouched(self, before: dict[str, Any], how: object = "") -> None:
         """It has all that it had, and its traffic flows."""
         now = self.picture()
-        assert now == before, (how, {k: (before[k], now[k]) for k in now if now[k] != before[k]})
+        changed = [k for k in now if now[k] != before[k]]
+        words = [f"{k}: {before[k]} became {now[k]}" for k in changed]
+        assert not changed, f"{' and '.join(changed)} changed; {how}; " + "; ".join(words)
         self.works()
 
 
@@ -146,13 +148,14 @@ class Attached(Victim):
         """What the host has for it, comparable: host end and routes over it, elements and rules, leases."""
         return {
             "link": self.link(),
-            "elements": sorted(e for e in elements(self.host) if any(a in e for a in self._marks())),
+            "elements": sorted(e for e in elements(self.host) if self._owner() in e),
             "rules": [r for r in iptables_rules(self.host) if self._is_in(r)],
             "leases": leases_of(self.conf["name"], self.container.name),
         }
 
-    def _marks(self) -> list[str]:
-        return [f'"{a}"' for a in self.addresses] + [f"{self.conf['name']} {self.container.name} {self.ifname}"]
+    def _owner(self) -> str:
+        """How the comment of each element begins that ours makes for it."""
+        return f'"comment": "{self.conf["name"]} {self.container.name} {self.ifname}'
 
     def _is_in(self, rule: str) -> bool:
         """Whether an iptables rule names the container or one of its addresses."""
@@ -177,7 +180,7 @@ class Attached(Victim):
     def is_detached(self) -> None:
         """The host has nothing of it any more."""
         left = {k: v for k, v in self.on_host().items() if v}
-        assert not left, left
+        assert not left, f"{' and '.join(left)} left: {left}"
 
 
 class World:
