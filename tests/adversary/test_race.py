@@ -15,7 +15,7 @@ from tests.namespaces import Host
 
 ROUNDS = 200 if os.environ.get("CNI_PTP_FAULTS") == "all" else 20
 _SCRIPTS, _COMMANDS = 40, 12
-_PAUSE_S = 0.015  # between two scripts: else no ADD would ever find the interface's name free
+_PAUSE_S = 0.01  # between two scripts: else no ADD would ever find the interface's name free
 _CONF = network("mynet", 1, (4, 6), ipMasq=True, antiSpoof=True)
 
 
@@ -32,7 +32,7 @@ def race(world: World, container: Hostile, victims: list[Victim], seed: int) -> 
     inside += [
         f"link add name {name} index {victim.peer} type veth peer name x index {victim.ifindex} netns {child}"
         for victim in victims
-        for name in ("eth0", "e1")
+        for name in ("eth0", "e1", "eth0")
     ]
     beside = ["link del x", *[f"link set {name} netns {parent}" for name in ("eth0", "e1", "x")], "link set x up"]
     beyond = [*container.prefix[:-1], f"--net=/proc/{child}/ns/net"]
