@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 
 from .. import jsonio
@@ -26,6 +27,8 @@ are valid is for you to say: --valid for each, or --none-valid.
 Without either, an attachment is valid while its host interface exists, or its
 lease is younger than a minute; what is removed then are the leases and the
 masquerading of containers whose network namespace is gone.
+Words that name no network or attachment of this host are refused: nothing is
+removed then, since a slip would cost running containers their network.
 Exit status: 0 if all that should go is gone, else 1.
 """
 EXAMPLES = """\
@@ -51,7 +54,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """What is stale was removed, or named if that is all that was asked for."""
     terminal = Terminal()
+    if options.data_dir != DATA_DIR and not os.path.isdir(options.data_dir):
+        raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"read --data-dir {options.data_dir}", "it is no directory")
     seen = survey(options.conf_dir, options.data_dir)
+    if options.network is not None:
+        _refuse_unknown_network(options.network, seen)
     valid = _valid(options, seen)
     stale = [f for f in seen.attachments() if f.attachment not in valid and _wanted(options, f)]
     for found in stale:
@@ -98,7 +105,9 @@ def _valid(options: argparse.Namespace, seen: Survey) -> set[Attachment]:
     if options.none_valid:
         return set()
     if options.valid:
-        return {_parsed(text) for text in options.valid}
+        valid = {_parsed(text) for text in options.valid}
+        _refuse_unknown(valid, options.network, seen)
+        return valid
     youngest = time.time() - _YOUNG_S
     return {
         f.attachment
@@ -110,8 +119,37 @@ def _valid(options: argparse.Namespace, seen: Survey) -> set[Attachment]:
 def _parsed(text: str) -> Attachment:
     parts = text.split("/")
     if len(parts) != 3 or not all(parts):
-        raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"understand --valid {text}", "it must be NET/CONTAINER/IFNAME")
+        words = printable(f"understand --valid {text}")
+        raise CniError(INVALID_ENVIRONMENT_VARIABLES, words, "it must be NET/CONTAINER/IFNAME")
     return Attachment(*parts)
+
+
+def _refuse_unknown_network(name: str, seen: Survey) -> None:
+    """Raise CniError 4 unless a configuration of ours or an attachment names the network."""
+    known = sorted({found.attachment.network for found in seen.attachments()} | set(seen.networks))
+    if name not in known:
+        words = f"this host has the networks {', '.join(known)}" if known else "this host has no network of this plugin"
+        raise CniError(INVALID_ENVIRONMENT_VARIABLES, printable(f"find network {name}"), printable(words))
+
+
+def _refuse_unknown(valid: set[Attachment], network: str | None, seen: Survey) -> None:
+    """Raise CniError 4 for the first that this host does not have, or that is of another network than the chosen one.
+
+    A slip in one of them would make a running container one that goes.
+    """
+    for attachment in sorted(valid, key=Attachment.key):
+        about = printable(f"keep {attachment}")
+        if network not in (None, attachment.network):
+            details = printable(f"--network {network} leaves other networks alone")
+            raise CniError(INVALID_ENVIRONMENT_VARIABLES, about, details)
+        if not any(_is(found, attachment) for found in seen.attachments()):
+            raise CniError(INVALID_ENVIRONMENT_VARIABLES, about, "this host has no such attachment, see ptp list")
+
+
+def _is(found: Found, attachment: Attachment) -> bool:
+    """Whether an attachment of this host is the named one; of a long identity its interface may tell only a hash."""
+    by_alias = found.link is not None and found.link.alias == attachment.alias()
+    return by_alias or found.attachment == attachment
 
 
 def _described(found: Found) -> str:
