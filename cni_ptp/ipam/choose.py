@@ -10,6 +10,7 @@ from .settings import ipam_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Protocol
 
     from ..args import Args
@@ -17,11 +18,23 @@ if TYPE_CHECKING:
     from ..conf import Conf
     from ..result import Result
 
+    class Neighbours(Protocol):
+        """What the host knows of addresses."""
+
+        def held(self, addresses: Sequence[bytes]) -> set[bytes]:
+            """Return those of the packed addresses that are in use on the host."""
+
+        def whose(self, address: bytes) -> str:
+            """Return in words who uses a packed address."""
+
     class Ipam(Protocol):
         """Where the addresses of one attachment come from."""
 
-        def add(self) -> Result:
-            """Addresses, routes and dns for the attachment; a failure leaves nothing allocated."""
+        def add(self, neighbours: Neighbours) -> Result:
+            """Return addresses, routes and dns for the attachment; a failure leaves nothing allocated.
+
+            An address that a neighbour uses is not chosen.
+            """
 
         def delete(self) -> None:
             """Nothing is allocated to the attachment; twice is once."""
@@ -31,6 +44,12 @@ if TYPE_CHECKING:
 
         def held(self) -> list[bytes]:
             """Packed addresses that the attachment holds; [] if that is not known."""
+
+        def known(self) -> list[bytes]:
+            """Return `held`, or what the configuration or another plugin's leases tell; [] if that is not known."""
+
+        def stale(self, valid: list[Attachment]) -> dict[Attachment, list[bytes]]:
+            """Return the packed addresses that are leased to others than the valid attachments; {} if not known."""
 
         def gc(self, valid: list[Attachment]) -> None:
             """Nothing of this network is allocated to any but the valid attachments."""

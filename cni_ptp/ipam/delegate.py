@@ -23,6 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..args import Args
     from ..conf import Conf
+    from .choose import Neighbours
 
 _OURS = ("ptp",)
 _OUR_IPAM_ROLES = ("host-local", "static")
@@ -32,15 +33,16 @@ _MOST_WORDS = 2000  # characters of a child's diagnostics that go into an error
 class Delegate:
     """The IPAM plugin of the configuration, for one call.  path: its file."""
 
-    __slots__ = ("conf", "kind", "path")
+    __slots__ = ("conf", "args", "kind", "path")
 
     def __init__(self, conf: Conf, args: Args, kind: str) -> None:
         """The file is found and may be run.  CniError 7, or 4 without a CNI_PATH."""
         self.conf = conf
+        self.args = args
         self.kind = kind
         self.path = find(kind, args.path, conf.type)
 
-    def add(self) -> Result:
+    def add(self, neighbours: Neighbours) -> Result:
         """What the plugin allocated.  If it fails, or answers what can not be read, it is told to release."""
         try:
             out = self._call("ADD")
@@ -68,9 +70,21 @@ class Delegate:
         """[]: only the plugin knows."""
         return []
 
+    def known(self) -> list[bytes]:
+        """Return what the plugin's leases or its configuration tell, if it is the host-local or static of CNI."""
+        from .known import of_delegate
+
+        return of_delegate(self.kind, self.conf, self.args)
+
     def check(self, prev: Result) -> None:
         """The plugin says that all is well; it has the result with our input."""
         self._call("CHECK")
+
+    def stale(self, valid: list[Attachment]) -> dict[Attachment, list[bytes]]:
+        """Return what its leases tell, if it is the host-local of CNI."""
+        from .known import stale_of_delegate
+
+        return stale_of_delegate(self.kind, self.conf, self.args, valid)
 
     def gc(self, valid: list[Attachment]) -> None:
         """The plugin kept only what is valid; it has the list with our input."""

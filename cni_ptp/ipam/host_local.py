@@ -16,10 +16,15 @@ from .leases import Leases, owner_of
 from .ranges import Range, RangeSet, packed
 from .settings import Settings
 
+_MOST_AT_ONCE = 64
+# The Go plugin releases an address before it deletes the link, which takes the kernel up to 25 ms.
+_WAIT_S, _PAUSE_S = 0.3, 0.01
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..args import Args
     from ..conf import Conf
+    from .choose import Neighbours
 
 
 class HostLocal:
@@ -44,7 +49,7 @@ class HostLocal:
         containerid = self.attachment.containerid
         return owner_of(containerid, self.attachment.ifname), containerid.strip()
 
-    def add(self) -> Result:
+    def add(self, neighbours: Neighbours) -> Result:
         """Every range set gave one address, and its lease is on disk.  A failure leaves none behind.
 
         CniError 103 if there is no address to give, 104 if the disk refuses, 11, and 7 for an unreadable resolvConf.
@@ -57,12 +62,12 @@ class HostLocal:
         with self.leases() as leases:
             leases.open(create=True)
             try:
-                ips = self._allocate(leases, self.settings)
+                ips = self._allocate(leases, self.settings, neighbours)
             except OSError as e:
                 raise leases.failed("write", e) from None
         return Result([], ips, self.settings.routes, dns)
 
-    def _allocate(self, leases: Leases, wanted: Settings) -> list[Address]:
+    def _allocate(self, leases: Leases, wanted: Settings, neighbours: Neighbours) -> list[Address]:
         requested = list(wanted.requested)
         owner = self.owners()[0]
         ips: list[Address] = []
@@ -72,7 +77,7 @@ class HostLocal:
                 wish = next((a for a in requested if range_set.range_for(a) is not None), None)
                 if wish is not None:
                     requested.remove(wish)
-                ips.append(self._one(leases, i, range_set, wish, owner))
+                ips.append(self._one(leases, i, range_set, wish, owner, neighbours))
                 names.append(text_of(ips[-1].address))
             if requested:
                 listed = " ".join([text_of(a) for a in requested])
@@ -85,14 +90,16 @@ class HostLocal:
         leases.note(owner, names)
         return ips
 
-    def _one(self, leases: Leases, i: int, range_set: RangeSet, wish: bytes | None, owner: str) -> Address:
+    def _one(
+        self, leases: Leases, i: int, range_set: RangeSet, wish: bytes | None, owner: str, neighbours: Neighbours
+    ) -> Address:
         """One address out of the set."""
         try:
             if wish is not None:
                 found = self._wished(leases, i, range_set, wish, owner)
                 return Address(wish, found.length, found.gateway)
             self._refuse_second(leases, range_set)
-            address, found = self._next(leases, i, range_set, owner)
+            address, found = self._next(leases, i, range_set, owner, neighbours)
             return Address(address, found.length, found.gateway)
         except CniError as e:
             raise CniError(e.code, f"failed to allocate for range {i}: {e.msg}", e.details) from None
@@ -126,19 +133,48 @@ class HostLocal:
                     lease.holder(leases.path, time.time()),
                 )
 
-    def _next(self, leases: Leases, i: int, range_set: RangeSet, owner: str) -> tuple[bytes, Range]:
+    def _next(
+        self, leases: Leases, i: int, range_set: RangeSet, owner: str, neighbours: Neighbours
+    ) -> tuple[bytes, Range]:
         """The next free address in order, reserved now, and its range."""
         spans = range_set.order(leases.last_reserved(i))
-        for _ in range(2):
-            number = leases.index.first_free(spans, range_set.size)
-            if number is None:
+        deadline = time.monotonic() + _WAIT_S
+        while True:
+            passed: list[bytes] = []
+            for _ in range(2):
+                address = self._unused(leases, spans, range_set.size, neighbours, passed)
+                if address is None:
+                    break
+                found = range_set.range_for(address)
+                if found is not None and leases.reserve(text_of(address), owner, i):
+                    return address, found
+                leases.rebuild()  # the index did not know of that file
+            if not passed or time.monotonic() > deadline:
                 break
-            address = packed(number, range_set.size)
-            found = range_set.range_for(address)
-            if found is not None and leases.reserve(text_of(address), owner, i):
-                return address, found
-            leases.rebuild()  # the index did not know of that file
-        raise CniError(IPAM_FAILED, f"no IP addresses available in range set: {range_set}")
+            time.sleep(_PAUSE_S)
+        details = f"{len(passed)} without a lease are in use; {neighbours.whose(passed[0])}" if passed else ""
+        raise CniError(IPAM_FAILED, f"no IP addresses available in range set: {range_set}", details)
+
+    def _unused(
+        self, leases: Leases, spans: list[tuple[int, int]], size: int, neighbours: Neighbours, passed: list[bytes]
+    ) -> bytes | None:
+        """Return the first address in the inclusive spans that has no lease and is not in use on the host.
+
+        It may be in use without a lease where lease files were removed, or two networks have one subnet.
+        passed: takes the addresses passed over.
+        """
+        free = leases.index.free(spans, size)
+        several = 1  # the first is free as a rule; asking for many at once is cheap when it is not
+        while True:
+            some = [packed(number, size) for _, number in zip(range(several), free)]
+            in_use = neighbours.held(some) if some else set()
+            for address in some:
+                if address not in in_use:
+                    return address
+            if not some:
+                return None
+            passed += some
+            several = _MOST_AT_ONCE
 
     def delete(self) -> None:
         """No lease of the attachment is left; so too if there was none."""
@@ -160,11 +196,21 @@ class HostLocal:
             found = [lease.address() for owner in self.owners() for lease in leases.held_by(owner)]
         return [address for address in found if address is not None]
 
+    def known(self) -> list[bytes]:
+        """As `held`."""
+        return self.held()
+
     def check(self, prev: Result) -> None:
         """Each address of the result that is in a range is leased to the attachment.  CniError 105 if not."""
         from . import host_local_upkeep
 
         host_local_upkeep.check(self, prev)
+
+    def stale(self, valid: list[Attachment]) -> dict[Attachment, list[bytes]]:
+        """See Ipam."""
+        from . import host_local_upkeep
+
+        return host_local_upkeep.stale(self, valid)
 
     def gc(self, valid: list[Attachment]) -> None:
         """No lease of this network is left but those of the valid attachments, and files that say of no owner."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 
+from ..attachment import Attachment
 from ..errors import CHECK_FAILED, PLUGIN_NOT_AVAILABLE, CniError, errno_name
 from ..ip import text_of
 from .leases import owner_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..attachment import Attachment
     from ..result import Result
     from .host_local import HostLocal
 
@@ -36,11 +36,36 @@ def check(ipam: HostLocal, prev: Result) -> None:
         )
 
 
+def stale(ipam: HostLocal, valid: list[Attachment]) -> dict[Attachment, list[bytes]]:
+    """Return the packed addresses of the leases that `gc` would release, by their owners."""
+    from .rebuilding import read_all
+
+    keep = _owners(valid)
+    found: dict[Attachment, list[bytes]] = {}
+    with ipam.leases() as leases:
+        if leases.open(create=False):
+            try:
+                for lease in read_all(leases):
+                    address = lease.address()
+                    if lease.owner is not None and lease.owner not in keep and address is not None:
+                        containerid, _, ifname = lease.owner.partition("\r\n")
+                        owner = Attachment(ipam.attachment.network, containerid, ifname)
+                        found.setdefault(owner, []).append(address)
+            except OSError as e:
+                raise leases.failed("read", e) from None
+    return found
+
+
+def _owners(attachments: list[Attachment]) -> set[str]:
+    """Return what the leases of the attachments may contain."""
+    return {owner_of(a.containerid, a.ifname) for a in attachments} | {a.containerid.strip() for a in attachments}
+
+
 def gc(ipam: HostLocal, valid: list[Attachment]) -> None:
     """No lease of this network is left but those of the valid attachments, and files that say of no owner."""
     from .rebuilding import rebuild
 
-    owners = {owner_of(a.containerid, a.ifname) for a in valid} | {a.containerid.strip() for a in valid}
+    owners = _owners(valid)
     with ipam.leases() as leases:
         if leases.open(create=False):
             try:

@@ -17,6 +17,10 @@ import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 
 from ..attachment import digest
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 PAGE_BITS = 15
 PAGE_BYTES = 1 << PAGE_BITS >> 3
 _BEHIND = 1 << 58  # ns, nine years: no clock gives the two directories times that far apart by chance
@@ -80,16 +84,21 @@ class Index:
 
     def first_free(self, spans: list[tuple[int, int]], size: int) -> int | None:
         """The first address (an integer) in the inclusive spans that is not taken; None if all are."""
+        return next(self.free(spans, size), None)
+
+    def free(self, spans: list[tuple[int, int]], size: int) -> Iterator[int]:
+        """Yield each address (an integer) in the inclusive spans that is not taken, in order."""
         for first, last in spans:
             while first <= last:
                 page = first >> PAGE_BITS
                 end = min(last, ((page + 1) << PAGE_BITS) - 1)
                 offset, width = first - (page << PAGE_BITS), end - first + 1
                 free = ~(int.from_bytes(self._page(_page_name(page, size)), "little") >> offset) & ((1 << width) - 1)
-                if free:
-                    return first + (free & -free).bit_length() - 1
+                while free:
+                    lowest = free & -free
+                    yield first + lowest.bit_length() - 1
+                    free ^= lowest
                 first = end + 1
-        return None
 
     def _page(self, name: str) -> bytes:
         if self.known:

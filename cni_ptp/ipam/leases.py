@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .lease import Lease
 
 _WAIT_S = 30.0
-_MOST_CONTENT = 4096
+MOST_CONTENT = 4096
 _S_IFMT, _S_IFREG = 0o170000, 0o100000  # include/uapi/linux/stat.h; the module stat costs 0.1 ms
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO in a lease's place must not keep us
 
@@ -148,7 +148,7 @@ class Leases:
         try:
             status = os.fstat(fd)
             is_regular = status.st_mode & _S_IFMT == _S_IFREG
-            content = os.read(fd, _MOST_CONTENT) if is_regular else None
+            content = os.read(fd, MOST_CONTENT) if is_regular else None
             return Lease(name, content, status.st_mtime_ns)
         finally:
             os.close(fd)

@@ -7,11 +7,24 @@ from ..result import render
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from ..args import Args
     from ..conf import Conf
     from .choose import Ipam
+
+
+class NoNeighbours:
+    """Who calls host-local by itself may well bridge: the host's routes tell nothing of its addresses."""
+
+    def held(self, addresses: Sequence[bytes]) -> set[bytes]:
+        """Return none."""
+        return set()
+
+    def whose(self, address: bytes) -> str:
+        """Return nothing."""
+        return ""
 
 
 def run(role: str, args: Args, conf: Conf) -> dict[str, Any] | None:
@@ -45,7 +58,7 @@ def _ipam(role: str, args: Args, conf: Conf) -> Ipam:
 
 
 def _add(ipam: Ipam, conf: Conf) -> dict[str, Any]:
-    result = ipam.add()
+    result = ipam.add(NoNeighbours())
     try:
         return render(result, conf.cni_version)
     except BaseException:

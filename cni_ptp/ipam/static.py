@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..conf import Conf
     from ..jsonio import Fields
     from ..result import Route
+    from .choose import Neighbours
 
 _IPS_TEXT = "an entry in the 'ips' field is NOT in CIDR notation, got: '{}'"
 
@@ -26,10 +27,12 @@ _IPS_TEXT = "an entry in the 'ips' field is NOT in CIDR notation, got: '{}'"
 class Static:
     """static for one call."""
 
-    __slots__ = ("containerid", "ips", "routes", "dns")
+    __slots__ = ("conf", "args", "containerid", "ips", "routes", "dns")
 
     def __init__(self, conf: Conf, args: Args) -> None:
         """Everything that the command needs is validated.  CniError 4, 6 or 7; DEL and GC need nothing."""
+        self.conf = conf
+        self.args = args
         self.containerid = args.containerid
         self.ips: list[Address] = []
         self.routes: list[Route] = []
@@ -41,8 +44,8 @@ class Static:
             self.routes = routes_of(ipam)
             self.dns = parse_dns(ipam.object("dns"))
 
-    def add(self) -> Result:
-        """What is configured."""
+    def add(self, neighbours: Neighbours) -> Result:
+        """What is configured, whether or not it is in use: another address would be of no use."""
         return Result([], self.ips, self.routes, self.dns)
 
     def delete(self) -> None:
@@ -51,6 +54,13 @@ class Static:
     def held(self) -> list[bytes]:
         """[]: nobody keeps what a container got."""
         return []
+
+    def known(self) -> list[bytes]:
+        """Return the configured addresses; [] if they cannot be read, which DEL does not judge."""
+        try:
+            return [ip.address for ip in _addresses(self.conf, ipam_of(self.conf), self.args)]
+        except CniError:
+            return []
 
     def check(self, prev: Result) -> None:
         """Each configured address is in the result, with its gateway.  CniError 105 if not."""
@@ -61,6 +71,10 @@ class Static:
             if wanted.gateway is not None and all(ip.gateway != wanted.gateway for ip in found):
                 gateway = text_of(wanted.gateway)
                 raise CniError(CHECK_FAILED, f"static: Failed to match addr {wanted}", f"its gateway is not {gateway}")
+
+    def stale(self, valid: list[Attachment]) -> dict[Attachment, list[bytes]]:
+        """{}: there are no leases."""
+        return {}
 
     def gc(self, valid: list[Attachment]) -> None:
         """There is nothing to collect."""

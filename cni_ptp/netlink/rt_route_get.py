@@ -28,6 +28,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ..errors import NetlinkError
+
 RTM_F_FIB_MATCH = 0x2000
 _RTNEXTHOP = Struct("=HBBi")  # rtnh_len, rtnh_flags, rtnh_hops, rtnh_ifindex
 
@@ -39,6 +41,16 @@ def get_route(dst: bytes) -> Request:
     """
     body = RTMSG.pack(family_of(dst), bits(dst), 0, 0, 0, 0, 0, 0, RTM_F_FIB_MATCH) + RTA_DST(dst)
     return Request(RTM_GETROUTE, NLM_F_ACK, body, f"look up the route to {text_of(dst)}", ROUTE)
+
+
+def is_no_route(refused: NetlinkError) -> bool:
+    """Return whether the answer to get_route means that the host has no route, or one that refuses packets.
+
+    Such are of type unreachable, blackhole or prohibit (net/ipv4/fib_semantics.c fib_props).
+    """
+    import errno
+
+    return refused.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL, errno.EACCES)
 
 
 def dump_routes(family: int) -> Request:

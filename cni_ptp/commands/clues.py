@@ -1,0 +1,32 @@
+"""What the runtime, the configuration and the leases tell of an attachment whose host end has no derived name."""
+
+from __future__ import annotations
+
+from ..ipam.known import is_leased
+from ..veth.find import Clues
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..attachment import Attachment
+    from ..conf import Conf
+    from ..ipam.choose import Ipam
+    from ..netns import Netns
+    from ..result import Address, Result
+
+
+def clues(conf: Conf, ipam: Ipam, attachment: Attachment, previous: Result | None, netns: Netns | None) -> Clues:
+    """Return what is known: the attachment's addresses, and the host's interfaces of prevResult."""
+    addresses = []
+    ends = []
+    if previous is not None:
+        addresses = [ip.address for ip in previous.ips if _is_of(ip, previous, attachment.ifname)]
+        ends = [(interface.name, interface.mac) for interface in previous.interfaces if not interface.sandbox]
+    addresses += [address for address in ipam.known() if address not in addresses]
+    return Clues(netns, addresses, ends, lambda address: is_leased(conf, attachment, address))
+
+
+def _is_of(ip: Address, result: Result, ifname: str) -> bool:
+    """Return whether an address is of the interface, as far as the result tells."""
+    if ip.interface is None or not 0 <= ip.interface < len(result.interfaces):
+        return True
+    return result.interfaces[ip.interface].name == ifname

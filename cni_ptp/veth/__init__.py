@@ -1,0 +1,1 @@
+"""The pair of links that joins a container to its host."""

@@ -1,0 +1,145 @@
+"""A host end without the derived name or without the alias: the Go plugin made it, or somebody changed it.
+
+The Go plugin gives its host end a random name and no alias.  Such a link belongs to an attachment if the host routes an
+address of the attachment over it, at full length, and another witness that no container controls agrees:
+
+    result  prevResult lists the link's name and MAC among the host's interfaces; if it lists others only, the link is
+            somebody else's.  A link that has the MAC alone was renamed, if the lease agrees as well
+    lease   gives the address to the attachment; a lease that gives it to another, on any network, speaks against it
+    netns   the link's IFLA_LINK_NETNSID is the number by which the host knows the namespace in CNI_NETNS
+
+Without a namespace and without a lease, as for a static address, prevResult or the configuration and the route must do.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from ..conf import mac_text
+from ..ip import bits
+from ..netlink.rt_link import Link, get_link, get_link_by_index
+from ..netlink.rt_link_dump import dump_veths
+from ..netlink.rt_nsid import NETNSA_NSID, get_nsid
+from ..netlink.rt_route import RTN_UNICAST
+from ..netlink.rt_route_get import get_route, is_no_route, read_route
+from ..netns import is_own
+from .find import ForeignLink, is_anothers, is_marked
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..attachment import Attachment
+    from ..netlink.sock import Socket
+    from ..netns import Netns
+    from .find import Clues
+
+_UNKNOWN = -1
+# No link has the name, or none can have it: prevResult may list anything.
+_NO_SUCH_NAME = (errno.ENODEV, errno.EINVAL, errno.ERANGE)
+
+
+def search(host: Socket, attachment: Attachment, clues: Clues, link: Link | None) -> Link | None:
+    """Return the attachment's host end, whatever its name is; None if nothing shows that the host has one.
+
+    link: the one that has the derived name, without the alias; None if there is none.  ForeignLink if that is somebody
+    else's and no other link is the attachment's; NetlinkError if the kernel refuses to tell.
+    """
+    found = shown(host, attachment, clues)
+    if found is None and (link is not None or clues.addresses or clues.ends):
+        # A link must be down to be renamed (before Linux 6.2), and then loses its routes: only the alias is left.
+        found = _marked(host, attachment)
+    if found is not None or link is None:
+        return found
+    if is_anothers(link) or link.up:
+        raise ForeignLink(link)
+    return link  # an ADD was killed before it set the alias, which it does before it sets the link up
+
+
+def shown(host: Socket, attachment: Attachment, clues: Clues) -> Link | None:
+    """Return the host end that the host's routes lead to, if the witnesses agree; else None."""
+    candidates: dict[int, tuple[Link, list[bytes]]] = {}  # by ifindex, with the addresses that are routed over it
+    for address in clues.addresses:
+        link = routed_over(host, address)
+        if link is not None:
+            if is_marked(link, attachment):
+                return link
+            candidates.setdefault(link.ifindex, (link, []))[1].append(address)
+    for link, routed in candidates.values():
+        if not is_anothers(link) and not link.master and _agree(host, link, routed, clues):
+            return link
+    return None
+
+
+def listed_end(host: Socket, clues: Clues) -> Link | None:
+    """Return the link that prevResult lists, if it leads into the namespace.  To be looked at, not to be deleted."""
+    for name, _ in clues.ends:
+        link = _of_name(host, name)
+        if link is not None and clues.netns is not None and link.netnsid == nsid_of(host, clues.netns):
+            return link
+    return None
+
+
+def routed_over(host: Socket, address: bytes) -> Link | None:
+    """Return the link over which the host routes just this address; None if no route is that narrow."""
+    answer = host.ask(get_route(address))[0]
+    if answer.error is not None:
+        if is_no_route(answer.error):
+            return None
+        raise answer.error
+    reply = answer.one()
+    route = read_route(reply)
+    if route.length != bits(address) or reply[0][7] != RTN_UNICAST:
+        return None
+    found = host.ask(get_link_by_index(route.ifindex))[0]
+    return Link(found.one()) if found.error is None else None
+
+
+def nsid_of(host: Socket, netns: Netns) -> int | None:
+    """Return what IFLA_LINK_NETNSID holds for links into the namespace.
+
+    None for the namespace that we are in, which links do not number; -1 if the host has no link into it.
+    """
+    if is_own(netns):
+        return None
+    answer = host.ask(get_nsid(netns.fd))[0]
+    if answer.error is not None:
+        return _UNKNOWN
+    number: int = answer.one()[1].get(NETNSA_NSID, _UNKNOWN)
+    return number
+
+
+def _agree(host: Socket, link: Link, routed: list[bytes], clues: Clues) -> bool:
+    """Return whether the witnesses show that the link, over which the addresses are routed, is the attachment's."""
+    leased = [clues.is_leased(address) for address in routed]
+    is_leased = True in leased and False not in leased
+    if clues.ends:
+        mac = mac_text(link.mac)
+        of_mac = [name for name, listed in clues.ends if listed.lower() == mac]
+        return link.name in of_mac or (link.name, "") in clues.ends or (bool(of_mac) and is_leased)
+    if is_leased:
+        return True
+    if False in leased or not link.name.startswith("veth"):
+        return False
+    return clues.netns is None or link.netnsid == nsid_of(host, clues.netns)
+
+
+def _of_name(host: Socket, name: str) -> Link | None:
+    """Return the link of this name; None if there is none, or if the name is an alternative one."""
+    answer = host.ask(get_link(name))[0]
+    if answer.error is not None:
+        if answer.error.errno in _NO_SUCH_NAME:
+            return None
+        raise answer.error
+    link = Link(answer.one())
+    return link if link.name == name else None
+
+
+def _marked(host: Socket, attachment: Attachment) -> Link | None:
+    """Return the link whose alias names the attachment, out of all veths of the host."""
+    mark = attachment.alias().encode("utf-8", "surrogateescape")
+    answer = host.dump(dump_veths())
+    for message in answer.messages:
+        if mark in message.payload:  # reading thousands of links would take a hundred times as long
+            link = Link(answer.request.reply.read(message.payload))
+            if is_marked(link, attachment):
+                return link
+    return None
