@@ -15,22 +15,27 @@ from .nft_names import others_chains
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .attachment import Attachment
+    from .masquerade_removal import Removal
+    from .nft_names import Element
 
 
 class Masquerade:
     """backend: "nftables", "iptables", or "" for the first that works.  sock: an nf_tables socket, if one is open.
+
+    taken: what `add` took over from owners that are gone.
 
     Close it after the other work is done: the kernel makes the closing of an nf_tables socket wait for what was deleted
     to be freed, one grace period, and holds up whoever deletes a link meanwhile (nf_tables_api.c nft_rcv_nl_event,
     since Linux 5.2).
     """
 
-    __slots__ = ("attachment", "backend", "sock")
+    __slots__ = ("attachment", "backend", "sock", "taken")
 
     def __init__(self, attachment: Attachment, backend: str, sock: Socket | None = None) -> None:
         self.attachment = attachment
         self.backend = backend
         self.sock = sock
+        self.taken: list[Element] = []
 
     def __enter__(self) -> Masquerade:
         return self
@@ -59,7 +64,7 @@ class Masquerade:
         from .nft_masquerade import add
 
         try:
-            add(self.socket(), self.attachment, addresses)
+            add(self.socket(), self.attachment, addresses, taken=self.taken)
         except OSError as refused:  # NetlinkError is one
             from . import masquerade_iptables
 
@@ -85,9 +90,23 @@ class Masquerade:
 
         hints: packed addresses it may have had.  Every part is tried; the first failure is raised, with the others.
         """
-        from .masquerade_removal import remove
+        self.removal().commit(hints)
 
-        remove(self, hints)
+    def removal(self) -> Removal:
+        """Return what removes all of it: prepared, but nothing has been removed."""
+        from .masquerade_removal import Removal
+
+        return Removal(self)
+
+    def undo(self, hints: list[bytes]) -> None:
+        """Remove what `add` added, and put back what it took over."""
+        try:
+            self.remove(hints)
+        finally:
+            if self.taken:
+                from . import nft_take_over
+
+                nft_take_over.put_back(self.socket(), self.taken)
 
     def check(self, addresses: list[tuple[bytes, int]]) -> list[str]:
         """What is missing, in words; [] if each address is masqueraded, by the backend or (none given) by any."""

@@ -14,22 +14,33 @@ if TYPE_CHECKING:
     from .masquerade import Masquerade
     from .nft_names import Layout
 
+    Step = Callable[[Masquerade, list[bytes]], None]
 
-def remove(masquerade: Masquerade, hints: list[bytes]) -> None:
-    """As Masquerade.remove."""
-    failures: list[Exception] = []
-    for step in (*_steps_in_nf_tables(masquerade, failures), remove_from_iptables_legacy):
-        try:
-            step(masquerade, hints)
-        except OSError as e:
-            if not _kernel_has_none(e, masquerade):
-                failures.append(e)
-        except CniError as e:
-            failures.append(e)
-    if failures:
-        words = "; ".join([str(e) for e in failures])
-        code = failures[0].code if isinstance(failures[0], CniError) else KERNEL_REFUSED
-        raise CniError(code, f"remove the masquerading of {masquerade.attachment}", words)
+
+class Removal:
+    """The removal of an attachment's masquerading, prepared: what exists is known, and what removes it is loaded."""
+
+    __slots__ = ("masquerade", "steps", "failures")
+
+    def __init__(self, masquerade: Masquerade) -> None:
+        self.masquerade = masquerade
+        self.failures: list[Exception] = []
+        self.steps = (*_steps_in_nf_tables(masquerade, self.failures), remove_from_iptables_legacy)
+
+    def commit(self, hints: list[bytes]) -> None:
+        """As Masquerade.remove."""
+        for step in self.steps:
+            try:
+                step(self.masquerade, hints)
+            except OSError as e:
+                if not _kernel_has_none(e, self.masquerade):
+                    self.failures.append(e)
+            except CniError as e:
+                self.failures.append(e)
+        if self.failures:
+            words = "; ".join([str(e) for e in self.failures])
+            code = self.failures[0].code if isinstance(self.failures[0], CniError) else KERNEL_REFUSED
+            raise CniError(code, f"remove the masquerading of {self.masquerade.attachment}", words)
 
 
 def _kernel_has_none(refused: OSError, masquerade: Masquerade) -> bool:
@@ -38,9 +49,7 @@ def _kernel_has_none(refused: OSError, masquerade: Masquerade) -> bool:
     return kernel_has_none(refused, masquerade.sock)
 
 
-def _steps_in_nf_tables(
-    masquerade: Masquerade, failures: list[Exception]
-) -> list[Callable[[Masquerade, list[bytes]], None]]:
+def _steps_in_nf_tables(masquerade: Masquerade, failures: list[Exception]) -> list[Step]:
     """How to take back what nf_tables holds; one question tells what there can be.  What failed is put to the list.
 
     A host where nobody masquerades has nothing, and then none of the modules that would take it back is loaded.
@@ -57,20 +66,20 @@ def _steps_in_nf_tables(
     others = there[: -len(ours)]
     present = [part for part, exists in zip(ours, there[-len(ours) :]) if exists]
     own: list[Layout] = [tuple([part for part in layout if part in present]) for layout in LAYOUTS]
-    steps: list[tuple[bool, Callable[[Masquerade, list[bytes]], None]]] = [
-        (bool(present), lambda m, hints: _remove_ours(m, hints, own)),
-        (any(others), _remove_others),
-        (guard, _remove_guard),
-    ]
-    return [step for wanted, step in steps if wanted]
+    steps: list[Step] = []
+    if present:
+        from .nft_removal import remove as remove_from_tables
 
+        def remove_ours(m: Masquerade, hints: list[bytes]) -> None:
+            for layout in filter(None, own):
+                remove_from_tables(m.socket(), m.attachment, hints, layout)
 
-def _remove_ours(masquerade: Masquerade, hints: list[bytes], layouts: list[Layout]) -> None:
-    from .nft_removal import remove as remove_from_tables
-
-    for layout in layouts:
-        if layout:
-            remove_from_tables(masquerade.socket(), masquerade.attachment, hints, layout)
+        steps.append(remove_ours)
+    if any(others):
+        steps.append(_remove_others)
+    if guard:
+        steps.append(_remove_guard)
+    return steps
 
 
 def _remove_others(masquerade: Masquerade, hints: list[bytes]) -> None:

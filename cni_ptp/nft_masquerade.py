@@ -1,6 +1,7 @@
 """Masquerading by nf_tables: looks at what our table holds, and adds an attachment's addresses in one transaction.
 
-What takes them away is nft_removal; what makes or mends the table, nft_mend; how races are met, nft_transaction.
+What takes them away is nft_removal; what takes an address over from an earlier owner, nft_take_over; what makes or
+mends the table, nft_mend; how races are met, nft_transaction.
 """
 
 from __future__ import annotations
@@ -16,27 +17,39 @@ if TYPE_CHECKING:
     from .attachment import Attachment
     from .netlink.exchange import Answer
     from .netlink.sock import Socket
-    from .nft_names import Layout
+    from .nft_names import Element, Layout
     from .nlmsg import Request
 
 
 def add(
-    sock: Socket, attachment: Attachment, addresses: list[tuple[bytes, int]], layouts: tuple[Layout, ...] = LAYOUTS
+    sock: Socket,
+    attachment: Attachment,
+    addresses: list[tuple[bytes, int]],
+    layouts: tuple[Layout, ...] = LAYOUTS,
+    taken: list[Element] | None = None,
 ) -> None:
-    """Each (packed address, prefix length) is masqueraded and belongs to the attachment, whosesoever it was.
+    """Each (packed address, prefix length) is masqueraded and belongs to the attachment.
 
+    taken: takes the elements of earlier owners, which are no longer attached.  CniError 100 if an owner still is;
     NetlinkError if the kernel refuses; EINVAL or EOPNOTSUPP without nf_tables.
     """
-    retry("masquerade the container's addresses", _try_add, sock, attachment, dict(addresses), layouts)
+    taken = [] if taken is None else taken
+    retry("masquerade the container's addresses", _try_add, sock, attachment, dict(addresses), layouts, taken)
 
 
-def _try_add(sock: Socket, attachment: Attachment, addresses: dict[bytes, int], layouts: tuple[Layout, ...]) -> None:
+def _try_add(
+    sock: Socket,
+    attachment: Attachment,
+    addresses: dict[bytes, int],
+    layouts: tuple[Layout, ...],
+    taken: list[Element],
+) -> None:
     for layout in layouts:
-        genid, changes, existed = _changes_to_add(sock, layout, attachment, addresses)
+        genid, changes, existed = _changes_to_add(sock, layout, attachment, addresses, taken)
         if existed:
             return commit(sock, changes, genid) if changes else None
     for layout in layouts:
-        genid, changes, _ = _changes_to_add(sock, layout, attachment, addresses)
+        genid, changes, _ = _changes_to_add(sock, layout, attachment, addresses, taken)
         try:
             return commit(sock, changes, genid)
         except NetlinkError as e:
@@ -48,9 +61,13 @@ def _try_add(sock: Socket, attachment: Attachment, addresses: dict[bytes, int], 
 
 
 def _changes_to_add(
-    sock: Socket, layout: Layout, attachment: Attachment, addresses: dict[bytes, int]
+    sock: Socket, layout: Layout, attachment: Attachment, addresses: dict[bytes, int], taken: list[Element]
 ) -> tuple[int, list[Request], bool]:
-    """(generation looked at, what to send, whether the table existed) for the addresses to be the attachment's."""
+    """(generation looked at, what to send, whether the table existed) for the addresses to be the attachment's.
+
+    taken: holds the elements of earlier owners afterwards, and no others.
+    """
+    taken.clear()
     wanted = []  # (table, set, key, comment)
     for addr, length in addresses.items():
         comment = element_comment(attachment, length, len(addresses))
@@ -74,12 +91,13 @@ def _changes_to_add(
             changes += mending(sock, table, versions, addresses)
     for (table, name, key, comment), answer in zip(wanted, answers):
         if is_there(answer):
-            from .nft_removal import take_over
+            from .nft_take_over import remove_elements, take_over
 
-            removed = take_over(sock, table, name, key, answer, comment, addresses)
+            removed = take_over(sock, (table, name, key, comment), answer, addresses)
             if removed is None:
                 continue
-            changes += removed
+            taken += removed
+            changes += remove_elements(removed)
         changes.append(new_element(table, name, key, comment))
     return genid, changes, any(used >= 0 for used in rules)
 

@@ -12,6 +12,7 @@ from .netlink.nft import MOST_COMMENT
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     Layout = tuple[tuple[str, tuple[int, ...]], ...]
+    Element = tuple[str, str, bytes, str]  # table, set, key, comment
 
 NAME = "cni_ptp"
 POSTROUTING = "postrouting"

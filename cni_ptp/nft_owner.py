@@ -32,3 +32,14 @@ def parse_comment(comment: str) -> tuple[Attachment | None, int, int]:
         raise ValueError(f"not the comment of an element of {NAME}: {comment}")
     attachment = Attachment(parts[0], parts[1], parts[2]) if len(parts) == 3 else None
     return attachment, int(length), int(count or "1")
+
+
+def host_veth_of(comment: str) -> str:
+    """Return the name of the owner's host end, which is derived from the same hash; "" if the comment is not ours."""
+    try:
+        attachment, _, _ = parse_comment(comment)
+    except ValueError:
+        return ""
+    if attachment is not None:
+        return attachment.host_veth()
+    return "veth" + comment.split(" ")[1][1:12]

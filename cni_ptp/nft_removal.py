@@ -1,6 +1,6 @@
-"""Masquerading by nf_tables taken away: all that an attachment has, or what an address has of an earlier owner.
+"""Masquerading by nf_tables taken away: all that an attachment has.
 
-How races are met: nft_transaction.
+What an address has of an earlier owner: nft_take_over.  How races are met: nft_transaction.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from .ip import version_of
 from .netlink.nft import get_element, get_generation, is_there
 from .netlink.nft_element import comment_in, delete_element
-from .nft_names import element_places, has_own_set, masq_set, own_key, own_set, table_of
+from .nft_names import element_places, masq_set, table_of
 from .nft_owner import owner_marks, parse_comment
 from .nft_transaction import commit, generation, retry
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .attachment import Attachment
-    from .netlink.exchange import Answer
     from .netlink.sock import Socket
     from .nft_names import Layout
     from .nlmsg import Request
@@ -74,36 +73,3 @@ def deletions(sock: Socket, layout: Layout, found: dict[bytes, str]) -> list[Req
         places += [(table_of(layout, version_of(addr)), name, key) for name, key in element_places(addr, length)]
     answers = sock.ask(*[get_element(*place) for place in places])
     return [delete_element(*place) for place, answer in zip(places, answers) if is_there(answer)]
-
-
-# --- an address that had another owner ------------------------------------------------------------------------------
-
-
-def take_over(
-    sock: Socket, table: str, name: str, key: bytes, answer: Answer, comment: str, addresses: dict[bytes, int]
-) -> list[Request] | None:
-    """The requests that make room for an element with another comment; None if it has `comment` already.
-
-    answer: to get_element, which found it.  addresses: {address: prefix length} of the new owner.
-    """
-    found = comment_in(answer)
-    assert found is not None
-    if found == comment:
-        return None
-    return [delete_element(table, name, key), *_strays(sock, table, key, found, addresses)]
-
-
-def _strays(sock: Socket, table: str, key: bytes, comment: str, addresses: dict[bytes, int]) -> list[Request]:
-    """What else must go when an address is taken over: its element among the subnets of another prefix length."""
-    if key not in addresses:  # the key of an own set; its masq element was or will be looked at by itself
-        return []
-    try:
-        _, length, _ = parse_comment(comment)
-    except ValueError:
-        return []
-    if length == addresses[key] or not has_own_set(key, length):
-        return []
-    name = own_set(version_of(key), length)
-    if not is_there(sock.ask(get_element(table, name, own_key(key, length)))[0]):
-        return []
-    return [delete_element(table, name, own_key(key, length))]
