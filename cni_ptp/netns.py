@@ -101,6 +101,11 @@ def is_same_file(one: os.stat_result, other: os.stat_result) -> bool:
     return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 
 
+def is_own(netns: Netns) -> bool:
+    """Return whether the namespace is the one that the plugin is in."""
+    return is_same_file(os.fstat(netns.fd), os.fstat(netns.own))
+
+
 def _open_namespace(path: str) -> int:
     about = f'failed to open netns "{path}"'
     try:

@@ -19,19 +19,21 @@ from ..ipam.choose import choose
 from ..netlink.rt_addr_dump import IFA_F_DADFAILED, Addr, dump_addrs
 from ..netlink.rt_link import Link, get_link, get_link_by_index
 from ..netlink.rt_route import RT_TABLE_MAIN, RTN_UNICAST, FibRoute
-from ..netlink.rt_route_get import dump_routes, get_route, nexthops, read_route
+from ..netlink.rt_route_get import dump_routes, get_route, is_no_route, nexthops, read_route
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..netns import Netns, is_same_file, open_netns
 from ..plan import Plan, plan
 from ..result import Address, Interface, Result
+from ..veth.find import Clues, ForeignLink, host_end
+from ..veth.unnamed import listed_end, nsid_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ..ipam.choose import Ipam
+
 _RT_TABLE_LOCAL = 255
-# No route, or one of type unreachable, blackhole or prohibit (net/ipv4/fib_semantics.c fib_props).
-_NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL, errno.EACCES)
 
 
 def check(args: Args, conf: Conf) -> None:
@@ -43,7 +45,7 @@ def check(args: Args, conf: Conf) -> None:
     ipam = choose(conf, args)
     attachment = Attachment(conf.name, args.containerid, args.ifname)
     with open_netns(args.netns, args.netns_override) as netns:
-        findings = Findings(attachment, settings, previous, netns)
+        findings = Findings(attachment, conf, settings, previous, netns, ipam)
         findings.look()
     steps.note("compare")
     try:
@@ -63,11 +65,15 @@ def check(args: Args, conf: Conf) -> None:
 class Findings:
     """One look at an attachment.  words: each difference in a sentence."""
 
-    def __init__(self, attachment: Attachment, settings: Ptp, previous: Result, netns: Netns) -> None:
+    def __init__(
+        self, attachment: Attachment, conf: Conf, settings: Ptp, previous: Result, netns: Netns, ipam: Ipam
+    ) -> None:
         self.attachment = attachment
+        self.conf = conf
         self.settings = settings
         self.previous = previous
         self.netns = netns
+        self.ipam = ipam
         self.words: list[str] = []
 
     def say(self, words: str) -> None:
@@ -162,9 +168,13 @@ class Findings:
                 self.say(f"the container has no route {wanted}{_attributes(wanted)} dev {link.name}")
 
     def _host_end(self, host: Socket, container_link: Link, planned: Plan) -> None:
-        answer = host.ask(get_link_by_index(container_link.peer))[0]
-        link = Link(answer.one()) if answer.error is None else None
-        if link is None or link.kind != "veth" or link.peer != container_link.ifindex:
+        try:
+            link = host_end(host, self.attachment, self._clues) or listed_end(host, self._clues())
+        except ForeignLink as e:
+            link = e.link
+        # That they are one pair is the host's word: the container chooses every number inside.
+        pair = (nsid_of(host, self.netns), container_link.ifindex)
+        if link is None or link.kind != "veth" or (link.netnsid, link.peer) != pair:
             self.say(f"the other end of {container_link.name} is not in the host's network namespace")
             return
         self._host_link(host, link)
@@ -176,6 +186,11 @@ class Findings:
         for route in planned.host_routes:
             self._host_route(host, link, route)
 
+    def _clues(self) -> Clues:
+        from .clues import clues
+
+        return clues(self.conf, self.ipam, self.attachment, self.previous, self.netns)
+
     def _host_link(self, host: Socket, link: Link) -> None:
         listed = [i for i in self.previous.interfaces if not i.sandbox and i.name == link.name]
         if not listed:
@@ -183,6 +198,8 @@ class Findings:
         for interface in listed:
             if interface.mac and interface.mac.lower() != mac_text(link.mac):
                 self.say(f"host interface {link.name} has MAC {mac_text(link.mac)}, not {interface.mac}")
+        if self.settings.anti_spoof and link.name != self.attachment.host_veth():
+            self.say(f"host interface {link.name} was renamed: nothing keeps it from spoofing")
         if not link.up:
             self.say(f"host interface {link.name} is down")
         if link.master:
@@ -197,7 +214,7 @@ class Findings:
     def _host_route(self, host: Socket, link: Link, route: FibRoute) -> None:
         answer = host.ask(get_route(route.dst))[0]
         if answer.error is not None:
-            if answer.error.errno not in _NO_ROUTE:
+            if not is_no_route(answer.error):
                 raise answer.error
             self.say(f"the host has no route {route} dev {link.name}")
             return

@@ -6,6 +6,7 @@ Nothing is locked and nothing changed; a container that comes or goes meanwhile 
 from __future__ import annotations
 
 import os
+from collections import Counter
 
 from .. import antispoof, sysctl
 from ..attachment import ALIAS_PREFIX, Attachment, parse_alias
@@ -15,6 +16,7 @@ from ..ip import bits, parse_cidr, text_of
 from ..ipam.settings import DATA_DIR
 from ..netlink.rt_link import Link
 from ..netlink.sock import NETLINK_ROUTE, Socket
+from ..veth.find import is_anothers
 from . import conflist, iproute, lease_files
 from .lease_files import LeaseFile
 from .masquerading import Masquerading
@@ -145,7 +147,7 @@ class Survey:
             if _is_ours(link):
                 found = ours[link.ifindex] = self._of(self._owner(link))
                 found.link = link
-            else:
+            elif not is_anothers(link) and not link.master:
                 others[link.ifindex] = link
         routed = {}
         for route in routes:
@@ -175,18 +177,25 @@ class Survey:
     def _leases(self, others: dict[bytes, Link]) -> None:
         """Of our networks only: a network that a bridge serves has its leases in the same place.
 
-        others: see _links.  A veth over which the host routes to a leased address is what the Go plugin attached.
+        others: see _links.  A veth over which the host routes to a leased address is what the Go plugin attached,
+        unless two leases give the address away.
         """
         ours = set(self.networks) | {key[0] for key in self.found}
-        for data_dir in self.data_dirs:
-            for network in lease_files.networks(data_dir):
-                for lease in self._leases_of(data_dir, network) if network in ours else ():
-                    if lease.ifname:
-                        found = self._of(Attachment(*lease.key()))
-                        found.leases.append(lease)
-                        if lease.address in others and found.link in (None, others[lease.address]):
-                            found.link = others[lease.address]
-                            found.routed.append(lease.address)
+        leases = [
+            lease
+            for data_dir in self.data_dirs
+            for network in lease_files.networks(data_dir)
+            for lease in self._leases_of(data_dir, network)
+        ]
+        owners = Counter(lease.address for lease in leases)
+        for lease in leases:
+            if lease.ifname and lease.network in ours:
+                found = self._of(Attachment(*lease.key()))
+                found.leases.append(lease)
+                link = others.get(lease.address) if owners[lease.address] == 1 else None
+                if link is not None and found.link in (None, link):
+                    found.link = link
+                    found.routed.append(lease.address)
 
     def _leases_of(self, data_dir: str, network: str) -> list[LeaseFile]:
         try:
