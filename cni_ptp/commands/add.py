@@ -13,13 +13,14 @@ from ..ipam.choose import choose
 from ..ipam.validate import validate
 from ..lock import Held
 from ..netlink.rt_link import IF_OPER_UP, Link, del_link, get_link, get_link_by_index, new_veth
-from ..netlink.rt_route import RT_TABLE_LOCAL
+from ..netlink.rt_route import RT_TABLE_LOCAL, FibRoute
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..netns import Netns, open_netns
 from ..plan import Plan, container_requests, ends, host_requests, plan
 from ..result import Interface, Result, render
 from ..undo import take_back
 from ..versions import at_least
+from ..veth.holders import Holders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,24 +68,31 @@ def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns
     with Socket(NETLINK_ROUTE) as host, netns.inside(_route_socket) as container:
         _refuse_if_there(host, container, attachment)
         steps.done("prepare")
-        result = ipam.add()
+        holders = Holders(host)
+        result = ipam.add(holders)
         undo.append(("release the addresses", ipam.delete))
         validate(result, conf.ipam.text("type") if conf.ipam else "")
         _refuse_small_mtu(settings, result)
+        # Before anything of a neighbour that has the address is changed: its masquerading, its guard, its route.
+        holders.refuse_held([ip.address for ip in result.ips])
         steps.done("ipam")
         planned = plan(result.ips, result.routes)
         if settings.ip_masq:
             _masquerade(attachment, settings, result, undo)
             steps.done("masquerade")
+        lost: list[tuple[FibRoute, Link]] = []  # to stale host ends; given back when our own route is gone
+        undo.append(("give back the routes taken over", lambda: _give_back(lost)))
+        if settings.anti_spoof:  # taken back after the pair: no end that is up is without it
+            undo.append(("take back the guard against spoofing", lambda: _unguard(attachment)))
         host_link, ifindex = _make_pair(host, attachment, settings, planned, netns, undo)
         steps.done("pair")
         if settings.anti_spoof:
-            _guard(attachment, result, undo)
+            _guard(attachment, result)
             steps.done("guard")
         _prepare_ipv6(host_link.name, attachment.ifname, planned, netns)
         container.do(*container_requests(planned, ifindex, attachment.ifname))
         steps.done("container end")
-        _finish_host_end(host, host_link, attachment, planned)
+        _finish_host_end(host, host_link, attachment, planned, lost)
         _forward(planned)
         container_link = _ready(container, ifindex)
         _settle(container, [ip.address for ip in planned.ips if len(ip.address) == 16])
@@ -110,6 +118,9 @@ def _refuse_if_there(host: Socket, container: Socket, attachment: Attachment) ->
     for sock, name in ((container, attachment.ifname), (host, veth)):
         answer = sock.ask(get_link(name))[0]
         if answer.error is None:
+            there = Link(answer.one()).name
+            if there != name:
+                raise CniError(KERNEL_REFUSED, f"the name {name} is in use", f"it is an alternative name of {there}")
             raise _already_there(attachment, f"{name} is there")
         if answer.error.errno != errnos.ENODEV:
             raise answer.error
@@ -136,16 +147,15 @@ def _masquerade(attachment: Attachment, settings: Ptp, result: Result, undo: Ste
 
     addresses = [(ip.address, ip.length) for ip in result.ips]
     with Masquerade(attachment, settings.ip_masq_backend) as masquerade:
-        undo.append(("take back the masquerading", lambda: masquerade.remove([address for address, _ in addresses])))
+        undo.append(("take back the masquerading", lambda: masquerade.undo([address for address, _ in addresses])))
         masquerade.add(addresses)
 
 
-def _guard(attachment: Attachment, result: Result, undo: Steps) -> None:
+def _guard(attachment: Attachment, result: Result) -> None:
     """Before the ends are up: no packet with a false source gets in."""
     from .. import antispoof
 
     with antispoof.open_socket() as sock:
-        undo.append(("take back the guard against spoofing", lambda: _unguard(attachment)))
         antispoof.add(sock, attachment, [ip.address for ip in result.ips])
 
 
@@ -163,7 +173,7 @@ def _make_pair(
     name = attachment.host_veth()
     host_end, container_end = ends(name, attachment.ifname, settings.mtu, settings.mac, planned.ips)
     # Before it is there: an answer may get lost.  Nobody else makes a link of this name while we hold the lock.
-    undo.append((f"delete {name}", lambda: _delete(name)))
+    undo.append((f"delete {name}", lambda: _delete(attachment, undo)))
     # In one datagram: the kernel answers the second whether or not the first succeeded.
     made, found = host.ask(new_veth(host_end, container_end, netns.fd), get_link(name))
     if made.error is not None:
@@ -179,11 +189,25 @@ def _make_pair(
     return link, link.peer
 
 
-def _delete(name: str) -> None:
-    with Socket(NETLINK_ROUTE) as sock:
-        found = sock.ask(get_link(name))[0]
-        if found.error is None:
-            sock.do(del_link(Link(found.one()).ifindex, name))
+def _delete(attachment: Attachment, undo: Steps) -> None:
+    """Delete the host end.  If that fails, what protects and reserves it is kept: DEL will find it all."""
+    from ..veth.find import is_anothers, is_marked, named
+
+    try:
+        with Socket(NETLINK_ROUTE) as sock:
+            link = named(sock, attachment)
+            if link is not None and (is_marked(link, attachment) or not is_anothers(link)):
+                sock.do(del_link(link.ifindex, link.name))
+    except BaseException:
+        undo.clear()
+        raise
+
+
+def _give_back(lost: list[tuple[FibRoute, Link]]) -> None:
+    if lost:
+        from ..host_route import give_back
+
+        give_back(lost)
 
 
 def _prepare_ipv6(host_name: str, ifname: str, planned: Plan, netns: Netns) -> None:
@@ -210,7 +234,10 @@ def _enable_ipv6(ifname: str) -> None:
         pass  # a comfort for those who set the link down and up again; not worth failing for
 
 
-def _finish_host_end(host: Socket, link: Link, attachment: Attachment, planned: Plan) -> None:
+def _finish_host_end(
+    host: Socket, link: Link, attachment: Attachment, planned: Plan, lost: list[tuple[FibRoute, Link]]
+) -> None:
+    """Make the host end as planned.  lost: takes each route that a stale link of ours lost to it, and that link."""
     answers = host.ask(*host_requests(planned, link.ifindex, link.name, attachment.alias()))
     first_route = len(answers) - len(planned.host_routes)
     for i, answer in enumerate(answers):
@@ -220,7 +247,10 @@ def _finish_host_end(host: Socket, link: Link, attachment: Attachment, planned: 
             raise answer.error
         from ..host_route import claim
 
-        claim(host, answer.error, planned.host_routes[i - first_route], link)
+        route = planned.host_routes[i - first_route]
+        loser = claim(host, answer.error, route, link)
+        if loser is not None:
+            lost.append((route, loser))
 
 
 def _ready(container: Socket, ifindex: int) -> Link:

@@ -9,9 +9,9 @@ import errno
 
 from .. import antispoof, steps
 from ..args import Args
-from ..attachment import ALIAS_PREFIX
+from ..attachment import ALIAS_PREFIX, parse_alias
 from ..conf import Conf
-from ..errors import CniError, NetlinkError, to_cni
+from ..errors import KERNEL_REFUSED, CniError, to_cni
 from ..ipam.choose import choose
 from ..masquerade_upkeep import gc as gc_masquerade
 from ..netlink.rt_link import Link, del_link
@@ -23,32 +23,44 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..attachment import Attachment
+    from ..ipam.choose import Ipam
 
 
 def gc(args: Args, conf: Conf) -> None:
-    """Stale veths, masquerading and leases of this network are gone; each failure is reported, after all were tried."""
+    """Remove the stale veths, masquerading and leases of this network; report each failure, after all were tried.
+
+    An attachment whose link cannot be deleted keeps what protects and reserves it.
+    """
     valid = conf.valid_attachments()
     if valid is None:
         return
     ipam = choose(conf, args)
-    words = _try(lambda: _delete_links(conf.name, {a.alias() for a in valid}))
+    words: list[str] = []
+    with Socket(NETLINK_ROUTE) as host:
+        kept = _delete_marked(host, conf.name, {a.alias() for a in valid}, words)
+        kept += _delete_leased(host, ipam, conf, [*valid, *kept], words)
     steps.note("links")
-    words += _try(lambda: gc_masquerade(conf.name, valid))
+    keep = [*valid, *kept]
+    words += _try(lambda: gc_masquerade(conf.name, keep))
     steps.note("masquerade")
-    words += _try(lambda: _gc_guard(conf.name, valid))
+    words += _try(lambda: _gc_guard(conf.name, keep))
     steps.note("guard")
     failure: CniError | None = None
     try:
-        ipam.gc(valid)
+        ipam.gc(keep)
     except Exception as e:  # noqa: BLE001  reported below, with what else failed
         failure = to_cni(e)
     steps.note("ipam")
     if failure is None and words:
-        failure = CniError(100, f"collect what is stale of network {conf.name}", words.pop(0))
+        failure = _failure(conf.name, words.pop(0))
     if failure is not None:
         for more in words:
             failure.add(more)
         raise failure
+
+
+def _failure(network: str, details: str) -> CniError:
+    return CniError(KERNEL_REFUSED, f"collect what is stale of network {network}", details)
 
 
 def _gc_guard(network: str, valid: list[Attachment]) -> list[str]:
@@ -63,15 +75,53 @@ def _try(step: Callable[[], list[str]]) -> list[str]:
         return [str(to_cni(e))]
 
 
-def _delete_links(network: str, valid: set[str]) -> list[str]:
-    """The host ends of this network's other attachments are gone; returns what failed.  valid: aliases to keep."""
-    words = []
-    with Socket(NETLINK_ROUTE) as sock:
-        for reply in sock.dump(dump_veths()).read():
-            link = Link(reply)
-            if link.kind != "veth" or not link.alias.startswith(f"{ALIAS_PREFIX} {network} ") or link.alias in valid:
-                continue
-            refused = sock.ask(del_link(link.ifindex, link.name))[0].error
-            if isinstance(refused, NetlinkError) and refused.errno != errno.ENODEV:
-                words.append(str(refused))
-    return words
+def _delete_marked(host: Socket, network: str, valid: set[str], words: list[str]) -> list[Attachment]:
+    """Delete the host ends whose alias names another attachment of the network; return those that could not be.
+
+    valid: aliases to keep.  words: takes what failed.  CniError 100 if an owner that must be kept has no full name.
+    """
+    kept = []
+    for reply in host.dump(dump_veths()).read():
+        link = Link(reply)
+        if link.kind != "veth" or not link.alias.startswith(f"{ALIAS_PREFIX} {network} ") or link.alias in valid:
+            continue
+        refused = _delete(host, link)
+        if refused:
+            owner = parse_alias(link.alias)
+            if owner is None:  # its lease and masquerading cannot be told from the stale ones
+                raise _failure(network, refused)
+            words.append(refused)
+            kept.append(owner)
+    return kept
+
+
+def _delete_leased(host: Socket, ipam: Ipam, conf: Conf, valid: list[Attachment], words: list[str]) -> list[Attachment]:
+    """Delete what the Go plugin made for owners of stale leases; return the owners whose link could not be deleted."""
+    kept = []
+    try:
+        stale = ipam.stale(valid)
+    except Exception as e:  # noqa: BLE001  leases that cannot be read keep nothing from being collected
+        words.append(str(to_cni(e)))
+        return []
+    for owner, addresses in stale.items():
+        link = _go_made(host, conf, owner, addresses)
+        refused = _delete(host, link) if link is not None else ""
+        if refused:
+            words.append(refused)
+            kept.append(owner)
+    return kept
+
+
+def _go_made(host: Socket, conf: Conf, owner: Attachment, addresses: list[bytes]) -> Link | None:
+    """Return the host end without an alias that the owner of these leases has, if the host shows that it has one."""
+    from ..ipam.known import is_leased
+    from ..veth.find import Clues
+    from ..veth.unnamed import shown
+
+    return shown(host, owner, Clues(None, addresses, [], lambda address: is_leased(conf, owner, address)))
+
+
+def _delete(host: Socket, link: Link) -> str:
+    """Delete the link; return why the kernel refused, "" if it did not."""
+    refused = host.ask(del_link(link.ifindex, link.name))[0].error
+    return str(refused) if refused is not None and refused.errno != errno.ENODEV else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import time
 
@@ -68,10 +69,11 @@ def run(options: argparse.Namespace) -> int:
         terminal.say("nothing is stale")
     if options.dry_run:
         return 0
-    _delete_links(stale)
+    remaining = _delete_links(stale, terminal)
+    valid |= remaining  # what protects and reserves a link is kept while it exists
     # Also networks where nothing seems stale: an empty table of ours, a lease index out of date.
     networks = {f.attachment.network for f in seen.attachments()} | set(seen.networks)
-    failed = 0
+    failed = len(remaining)
     unnamed = {f.attachment.network for f in seen.attachments() if not f.is_named()}
     if unnamed and not options.none_valid:
         # The plugin's GC would take them for stale, since nobody can name them.
@@ -86,15 +88,21 @@ def _wanted(options: argparse.Namespace, found: Found) -> bool:
     return options.network in (None, found.attachment.network) and (found.is_named() or options.none_valid)
 
 
-def _delete_links(stale: list[Found]) -> None:
-    """Their host ends are gone, which takes the kernel longest: 20 ms each.  The GC after it reports refusals."""
-    links = [found.link for found in stale if found.link is not None]
-    progress = Progress("interfaces removed", len(links))
+def _delete_links(stale: list[Found], terminal: Terminal) -> set[Attachment]:
+    """Delete their host ends, which takes the kernel longest: 20 ms each; return those whose link still exists."""
+    having = [found for found in stale if found.link is not None]
+    progress = Progress("interfaces removed", len(having))
+    remaining = set()
     with Socket(NETLINK_ROUTE) as sock:
-        for link in links:
-            sock.ask(del_link(link.ifindex, link.name))
+        for found in having:
+            assert found.link is not None
+            refused = sock.ask(del_link(found.link.ifindex, found.link.name))[0].error
+            if refused is not None and refused.errno != errno.ENODEV:
+                remaining.add(found.attachment)
+                terminal.say(terminal.paint("red", printable(f"{found.attachment}: {refused}")))
             progress.step()
     progress.finish()
+    return remaining
 
 
 def _valid(options: argparse.Namespace, seen: Survey) -> set[Attachment]:

@@ -36,12 +36,15 @@ MOST_SHEBANG = 127
 # imports within functions do not count.  Every other module is a group of its own.
 _GROUPS = (
     ("__main__", "skel"),  # of everything
-    ("commands", "netns", "lock", "steps", "netlink.rt_link", "netlink.sock", "ipam.choose"),  # of ADD, CHECK and DEL
+    # of ADD, CHECK and DEL
+    ("commands", "veth", "netns", "lock", "steps", "netlink.rt_link", "netlink.sock", "ipam.choose"),
     ("ipam.host_local",),
-    ("plan", "sysctl", "ipam.validate"),  # of ADD and CHECK
+    ("plan", "sysctl", "ipam.validate", "netlink.rt_route_get"),  # of ADD and CHECK
     ("commands.add",),
-    ("ipam.lease", "result_read"),  # of CHECK and DEL
+    ("ipam.lease", "result_read", "veth.find"),  # of CHECK and DEL
     ("deletion", "commands.delete"),
+    ("netlink.rt_link_dump",),  # of GC
+    ("veth.unnamed",),  # of CHECK, and of whatever meets what the Go plugin attached
     ("commands.check",),
     ("masquerade",),
     ("nft_transaction",),
