@@ -20,7 +20,7 @@ from ..plan import Plan, container_requests, ends, host_requests, plan
 from ..result import Interface, Result, render
 from ..undo import take_back
 from ..versions import at_least
-from ..veth.holders import Holders
+from ..veth.holders import held, refuse_held
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,13 +68,13 @@ def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns
     with Socket(NETLINK_ROUTE) as host, netns.inside(_route_socket) as container:
         _refuse_if_there(host, container, attachment)
         steps.done("prepare")
-        holders = Holders(host)
-        result = ipam.add(holders)
+        free: set[bytes] = set()
+        result = ipam.add(lambda addresses: held(host, addresses, free))
         undo.append(("release the addresses", ipam.delete))
         validate(result, conf.ipam.text("type") if conf.ipam else "")
         _refuse_small_mtu(settings, result)
         # Before anything of a neighbour that has the address is changed: its masquerading, its guard, its route.
-        holders.refuse_held([ip.address for ip in result.ips])
+        refuse_held(host, [ip.address for ip in result.ips if ip.address not in free])
         steps.done("ipam")
         planned = plan(result.ips, result.routes)
         if settings.ip_masq:

@@ -10,7 +10,7 @@ from .settings import ipam_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Protocol
 
     from ..args import Args
@@ -18,22 +18,15 @@ if TYPE_CHECKING:
     from ..conf import Conf
     from ..result import Result
 
-    class Neighbours(Protocol):
-        """What the host knows of addresses."""
-
-        def held(self, addresses: Sequence[bytes]) -> set[bytes]:
-            """Return those of the packed addresses that are in use on the host."""
-
-        def whose(self, address: bytes) -> str:
-            """Return in words who uses a packed address."""
+    Held = Callable[[Sequence[bytes]], set[bytes]]
 
     class Ipam(Protocol):
         """Where the addresses of one attachment come from."""
 
-        def add(self, neighbours: Neighbours) -> Result:
+        def add(self, held: Held) -> Result:
             """Return addresses, routes and dns for the attachment; a failure leaves nothing allocated.
 
-            An address that a neighbour uses is not chosen.
+            held: returns those of the packed addresses that are in use on the host; no such address is chosen.
             """
 
         def delete(self) -> None:

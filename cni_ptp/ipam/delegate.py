@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..args import Args
     from ..conf import Conf
-    from .choose import Neighbours
+    from .choose import Held
 
 _OURS = ("ptp",)
 _OUR_IPAM_ROLES = ("host-local", "static")
@@ -42,7 +42,7 @@ class Delegate:
         self.kind = kind
         self.path = find(kind, args.path, conf.type)
 
-    def add(self, neighbours: Neighbours) -> Result:
+    def add(self, held: Held) -> Result:
         """What the plugin allocated.  If it fails, or answers what can not be read, it is told to release."""
         try:
             out = self._call("ADD")

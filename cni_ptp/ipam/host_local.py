@@ -24,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..args import Args
     from ..conf import Conf
-    from .choose import Neighbours
+    from .choose import Held
 
 
 class HostLocal:
@@ -49,7 +49,7 @@ class HostLocal:
         containerid = self.attachment.containerid
         return owner_of(containerid, self.attachment.ifname), containerid.strip()
 
-    def add(self, neighbours: Neighbours) -> Result:
+    def add(self, held: Held) -> Result:
         """Every range set gave one address, and its lease is on disk.  A failure leaves none behind.
 
         CniError 103 if there is no address to give, 104 if the disk refuses, 11, and 7 for an unreadable resolvConf.
@@ -62,12 +62,12 @@ class HostLocal:
         with self.leases() as leases:
             leases.open(create=True)
             try:
-                ips = self._allocate(leases, self.settings, neighbours)
+                ips = self._allocate(leases, self.settings, held)
             except OSError as e:
                 raise leases.failed("write", e) from None
         return Result([], ips, self.settings.routes, dns)
 
-    def _allocate(self, leases: Leases, wanted: Settings, neighbours: Neighbours) -> list[Address]:
+    def _allocate(self, leases: Leases, wanted: Settings, held: Held) -> list[Address]:
         requested = list(wanted.requested)
         owner = self.owners()[0]
         ips: list[Address] = []
@@ -77,7 +77,7 @@ class HostLocal:
                 wish = next((a for a in requested if range_set.range_for(a) is not None), None)
                 if wish is not None:
                     requested.remove(wish)
-                ips.append(self._one(leases, i, range_set, wish, owner, neighbours))
+                ips.append(self._one(leases, i, range_set, wish, owner, held))
                 names.append(text_of(ips[-1].address))
             if requested:
                 listed = " ".join([text_of(a) for a in requested])
@@ -90,16 +90,14 @@ class HostLocal:
         leases.note(owner, names)
         return ips
 
-    def _one(
-        self, leases: Leases, i: int, range_set: RangeSet, wish: bytes | None, owner: str, neighbours: Neighbours
-    ) -> Address:
+    def _one(self, leases: Leases, i: int, range_set: RangeSet, wish: bytes | None, owner: str, held: Held) -> Address:
         """One address out of the set."""
         try:
             if wish is not None:
                 found = self._wished(leases, i, range_set, wish, owner)
                 return Address(wish, found.length, found.gateway)
             self._refuse_second(leases, range_set)
-            address, found = self._next(leases, i, range_set, owner, neighbours)
+            address, found = self._next(leases, i, range_set, owner, held)
             return Address(address, found.length, found.gateway)
         except CniError as e:
             raise CniError(e.code, f"failed to allocate for range {i}: {e.msg}", e.details) from None
@@ -133,16 +131,14 @@ class HostLocal:
                     lease.holder(leases.path, time.time()),
                 )
 
-    def _next(
-        self, leases: Leases, i: int, range_set: RangeSet, owner: str, neighbours: Neighbours
-    ) -> tuple[bytes, Range]:
+    def _next(self, leases: Leases, i: int, range_set: RangeSet, owner: str, held: Held) -> tuple[bytes, Range]:
         """The next free address in order, reserved now, and its range."""
         spans = range_set.order(leases.last_reserved(i))
         deadline = time.monotonic() + _WAIT_S
         while True:
             passed: list[bytes] = []
             for _ in range(2):
-                address = self._unused(leases, spans, range_set.size, neighbours, passed)
+                address = self._unused(leases, spans, range_set.size, held, passed)
                 if address is None:
                     break
                 found = range_set.range_for(address)
@@ -152,11 +148,15 @@ class HostLocal:
             if not passed or time.monotonic() > deadline:
                 break
             time.sleep(_PAUSE_S)
-        details = f"{len(passed)} without a lease are in use; {neighbours.whose(passed[0])}" if passed else ""
+        details = ""
+        if passed:
+            from ..veth.holders import whose
+
+            details = f"{len(passed)} without a lease are in use; {whose(passed[0])}"
         raise CniError(IPAM_FAILED, f"no IP addresses available in range set: {range_set}", details)
 
     def _unused(
-        self, leases: Leases, spans: list[tuple[int, int]], size: int, neighbours: Neighbours, passed: list[bytes]
+        self, leases: Leases, spans: list[tuple[int, int]], size: int, held: Held, passed: list[bytes]
     ) -> bytes | None:
         """Return the first address in the inclusive spans that has no lease and is not in use on the host.
 
@@ -167,7 +167,7 @@ class HostLocal:
         several = 1  # the first is free as a rule; asking for many at once is cheap when it is not
         while True:
             some = [packed(number, size) for _, number in zip(range(several), free)]
-            in_use = neighbours.held(some) if some else set()
+            in_use = held(some) if some else set()
             for address in some:
                 if address not in in_use:
                     return address

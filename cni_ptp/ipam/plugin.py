@@ -15,16 +15,9 @@ if TYPE_CHECKING:
     from .choose import Ipam
 
 
-class NoNeighbours:
-    """Who calls host-local by itself may well bridge: the host's routes tell nothing of its addresses."""
-
-    def held(self, addresses: Sequence[bytes]) -> set[bytes]:
-        """Return none."""
-        return set()
-
-    def whose(self, address: bytes) -> str:
-        """Return nothing."""
-        return ""
+def nobody(addresses: Sequence[bytes]) -> set[bytes]:
+    """Return no address: who calls host-local by itself may well bridge, and then the host's routes tell nothing."""
+    return set()
 
 
 def run(role: str, args: Args, conf: Conf) -> dict[str, Any] | None:
@@ -58,7 +51,7 @@ def _ipam(role: str, args: Args, conf: Conf) -> Ipam:
 
 
 def _add(ipam: Ipam, conf: Conf) -> dict[str, Any]:
-    result = ipam.add(NoNeighbours())
+    result = ipam.add(nobody)
     try:
         return render(result, conf.cni_version)
     except BaseException:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..conf import Conf
     from ..jsonio import Fields
     from ..result import Route
-    from .choose import Neighbours
+    from .choose import Held
 
 _IPS_TEXT = "an entry in the 'ips' field is NOT in CIDR notation, got: '{}'"
 
@@ -44,7 +44,7 @@ class Static:
             self.routes = routes_of(ipam)
             self.dns = parse_dns(ipam.object("dns"))
 
-    def add(self, neighbours: Neighbours) -> Result:
+    def add(self, held: Held) -> Result:
         """What is configured, whether or not it is in use: another address would be of no use."""
         return Result([], self.ips, self.routes, self.dns)
 

@@ -7,49 +7,42 @@ from __future__ import annotations
 
 from ..ip import bits
 from ..netlink.rt_route_get import get_route, is_no_route
+from ..netlink.sock import NETLINK_ROUTE, Socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..netlink.sock import Socket
+
+def held(host: Socket, addresses: Sequence[bytes], free: set[bytes]) -> set[bytes]:
+    """Return those of the packed addresses that the host routes at full length, or has itself.
+
+    free: takes the others.  NetlinkError if the kernel refuses to tell.
+    """
+    found = set()
+    for address, answer in zip(addresses, host.ask(*[get_route(address) for address in addresses])):
+        if answer.error is not None:
+            if not is_no_route(answer.error):
+                raise answer.error
+        elif answer.messages[0].payload[1] == bits(address):  # rtm_dst_len: the attributes need not be read
+            found.add(address)
+    free.update(addresses)
+    free -= found
+    return found
 
 
-class Holders:
-    """Asks the host, and remembers which addresses nobody has."""
+def whose(address: bytes) -> str:
+    """Return in words where the host routes the packed address."""
+    from ..host_route import routed_to
+    from .unnamed import routed_over
 
-    __slots__ = ("host", "free")
+    with Socket(NETLINK_ROUTE) as host:
+        return routed_to(address, routed_over(host, address))
 
-    def __init__(self, host: Socket) -> None:
-        self.host = host
-        self.free: set[bytes] = set()
 
-    def held(self, addresses: Sequence[bytes]) -> set[bytes]:
-        """Return those of the packed addresses that the host routes at full length, or has itself.
+def refuse_held(host: Socket, addresses: Sequence[bytes]) -> None:
+    """Raise CniError 100 if one of the addresses belongs to a live attachment or to any other link of the host."""
+    for address in held(host, addresses, set()):
+        from ..host_route import refuse
 
-        NetlinkError if the kernel refuses to tell.
-        """
-        found = set()
-        for address, answer in zip(addresses, self.host.ask(*[get_route(address) for address in addresses])):
-            if answer.error is not None:
-                if not is_no_route(answer.error):
-                    raise answer.error
-            elif answer.messages[0].payload[1] == bits(address):  # rtm_dst_len: the attributes need not be read
-                found.add(address)
-        self.free.update(addresses)
-        self.free -= found
-        return found
-
-    def whose(self, address: bytes) -> str:
-        """Return in words where the host routes the packed address."""
-        from ..host_route import routed_to
-        from .unnamed import routed_over
-
-        return routed_to(address, routed_over(self.host, address))
-
-    def refuse_held(self, addresses: Sequence[bytes]) -> None:
-        """Raise CniError 100 if one of the addresses belongs to a live attachment or to any other link of the host."""
-        for address in self.held([a for a in addresses if a not in self.free]):
-            from ..host_route import refuse
-
-            refuse(self.host, address)
+        refuse(host, address)

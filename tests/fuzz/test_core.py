@@ -16,7 +16,7 @@ from cni_ptp import args, conf, jsonio, result, versions
 from cni_ptp.attachment import Attachment
 from cni_ptp.errors import INTERNAL, CniError, to_cni
 from cni_ptp.ipam import settings
-from cni_ptp.ipam.plugin import NoNeighbours
+from cni_ptp.ipam.plugin import nobody
 from cni_ptp.ipam.static import Static
 from cni_ptp.ipam.validate import validate
 from cni_ptp.plan import container_requests, ends, host_requests, plan
@@ -87,7 +87,7 @@ def run(environ: dict[str, str], raw: bytes) -> None:
     attachment = Attachment(network.name, parsed.containerid, parsed.ifname)
     found = [result.Result([], [], [])] if previous is None else [previous]
     if network.ipam is not None and network.ipam.text("type") == "static":
-        found.append(Static(network, parsed).add(NoNeighbours()))
+        found.append(Static(network, parsed).add(nobody))
     else:
         settings.read(network, parsed)
     for one in found:

@@ -17,7 +17,7 @@ from cni_ptp.errors import CniError
 from cni_ptp.ip import parse_ip
 from cni_ptp.ipam.choose import choose
 from cni_ptp.ipam.delegate import Delegate
-from cni_ptp.ipam.plugin import NoNeighbours
+from cni_ptp.ipam.plugin import nobody
 from cni_ptp.ipam.validate import validate
 from cni_ptp.result import Address, Result
 from tests.ipam.calls import descriptors, environment, host_local, leases
@@ -62,7 +62,7 @@ def test_the_plugin_gets_our_environment_and_the_very_bytes(tmp_path: Path, monk
     monkeypatch.setenv("CNI_COMMAND", "GC")
     raw = b'{ "cniVersion":"1.0.0","name" : "n","type":"ptp", "ipam":{"type":"other"},"x":"\xc3\xa9" }\n'
     ipam = choose(cni_conf.read(raw), cni_args.parse({**environment("ADD"), "CNI_PATH": f":/no/such:{tmp_path}"}))
-    ips = ipam.add(NoNeighbours()).ips
+    ips = ipam.add(nobody).ips
     assert [str(ip) for ip in ips] == ["10.1.2.3/24"]
     assert ips[0].interface is None
     assert Path(f"{path}.stdin").read_bytes() == raw
@@ -121,7 +121,7 @@ def test_a_file_that_others_may_write_or_nobody_may_run_is_refused(tmp_path: Pat
 
 def test_its_error_is_passed_on_whole_and_del_follows(tmp_path: Path) -> None:
     path = plugin(tmp_path, """echo '{"cniVersion":"0.1.0","code":11,"msg":"no luck","details":"why"}'; exit 1""")
-    e = failure(lambda: chosen(tmp_path).add(NoNeighbours()))
+    e = failure(lambda: chosen(tmp_path).add(nobody))
     assert (e.code, e.msg, e.document) == (11, "no luck", {"code": 11, "msg": "no luck"})
     assert e.details.startswith("why; could not release")
     assert calls(path) == ["ADD", "DEL"]
@@ -140,7 +140,7 @@ def test_its_error_is_passed_on_whole_and_del_follows(tmp_path: Path) -> None:
 )
 def test_a_plugin_that_fails_in_its_own_way_is_code_102(tmp_path: Path, script: str, msg: str) -> None:
     path = plugin(tmp_path, script)
-    e = failure(lambda: chosen(tmp_path).add(NoNeighbours()))
+    e = failure(lambda: chosen(tmp_path).add(nobody))
     assert e.code == 102
     assert e.msg.startswith(msg)
     assert calls(path) == ["ADD", "DEL"]
@@ -164,7 +164,7 @@ def test_the_embedded_one_is_left_out_on_request(
         monkeypatch.setenv(name, value)
     ipam = choose(cni_conf.read(json.dumps(conf).encode()), cni_args.parse(variables))
     assert isinstance(ipam, Delegate)
-    assert [str(ip) for ip in ipam.add(NoNeighbours()).ips] == ["10.1.2.2/24"]
+    assert [str(ip) for ip in ipam.add(nobody).ips] == ["10.1.2.2/24"]
     assert set(leases(tmp_path)) == {"10.1.2.2"}
 
 
