@@ -16,24 +16,21 @@ from ..conf import Conf, Ptp, mac_text, ptp
 from ..errors import CHECK_FAILED, INVALID_NETWORK_CONFIG, CniError, NetlinkError
 from ..ip import bits, cidr_text, text_of
 from ..ipam.choose import choose
-from ..netlink.rt_addr_dump import IFA_F_DADFAILED, Addr, dump_addrs
+from ..netlink.rt_addr_dump import Addr, dump_addrs
 from ..netlink.rt_link import Link, get_link, get_link_by_index
-from ..netlink.rt_route import RT_TABLE_MAIN, RTN_UNICAST, FibRoute
-from ..netlink.rt_route_get import dump_routes, get_route, is_no_route, nexthops, read_route
+from ..netlink.rt_route import FibRoute
+from ..netlink.rt_route_get import get_route, is_no_route, read_route
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..netns import Netns, is_same_file, open_netns
 from ..plan import Plan, plan
 from ..result import Address, Interface, Result
+from ..veth.container_end import ContainerEnd
 from ..veth.find import Clues, ForeignLink, host_end
 from ..veth.unnamed import listed_end, nsid_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from ..ipam.choose import Ipam
-
-_RT_TABLE_LOCAL = 255
 
 
 def check(args: Args, conf: Conf) -> None:
@@ -94,8 +91,9 @@ class Findings:
             link = self._container_link(container, wanted)
             if link is None:
                 return
-            self._addresses(container, link, ips)
-            self._routes(container, link, planned)
+            end = ContainerEnd(self.netns, container, link)
+            self.words += end.addresses(ips)
+            self.words += end.routes(planned)
             self._host_end(host, link, planned)
         self._forwarding(ips)
         if self.settings.ip_masq:
@@ -142,30 +140,6 @@ class Findings:
         if wanted.mtu and wanted.mtu != link.mtu:
             self.say(f"interface {name} has mtu {link.mtu}, not {wanted.mtu}")
         return link
-
-    def _addresses(self, container: Socket, link: Link, ips: list[Address]) -> None:
-        listed = [Addr(r) for r in container.dump(dump_addrs(link.ifindex, link.name)).read()]
-        there = {(a.address, a.length): a for a in listed if a.ifindex == link.ifindex}
-        for ip in ips:
-            found = there.get((ip.address, ip.length))
-            if found is None:
-                self.say(f"interface {link.name} has no address {ip}")
-            elif found.flags & IFA_F_DADFAILED:
-                self.say(f"address {ip} of {link.name} is a duplicate of another host's")
-
-    def _routes(self, container: Socket, link: Link, planned: Plan) -> None:
-        there: list[tuple[FibRoute, Any]] = []
-        for family in sorted({2 if len(r.dst) == 4 else 10 for r in planned.container_routes}):
-            for reply in container.dump(dump_routes(family)).read():
-                route = read_route(reply)
-                if reply[0][7] == RTN_UNICAST and route.table != _RT_TABLE_LOCAL:
-                    there.append((route, reply))
-        ours = {(r.dst, r.length) for r in planned.container_routes}
-        there = [(r, reply) for r, reply in there if (r.dst, r.length) in ours]
-        for wanted in planned.container_routes:
-            own_link = wanted.gw is None or wanted.gw in planned.gateways
-            if not any(_matches(wanted, r, nexthops(reply), link.ifindex if own_link else 0) for r, reply in there):
-                self.say(f"the container has no route {wanted}{_attributes(wanted)} dev {link.name}")
 
     def _host_end(self, host: Socket, container_link: Link, planned: Plan) -> None:
         try:
@@ -235,20 +209,3 @@ class Findings:
         for size in sorted({len(ip.address) for ip in ips}):
             if sysctl.read(settings[size]) != "1":
                 self.say(f"the host does not forward: sysctl net/{settings[size]} is not 1")
-
-
-def _matches(wanted: FibRoute, found: FibRoute, hops: list[tuple[bytes | None, int]], ifindex: int) -> bool:
-    """Whether a route that is there serves as the wanted one.  ifindex: the link it must lead to, 0 for any."""
-    return (
-        (wanted.dst, wanted.length) == (found.dst, found.length)
-        and any((gw == wanted.gw or wanted.gw is None) and ifindex in (0, oif) for gw, oif in hops)
-        and wanted.table in (RT_TABLE_MAIN, found.table)
-        # Plugins from before CNI 1.1 drop these from the result that they hand on.
-        and wanted.priority in (0, found.priority)
-        and wanted.mtu in (0, found.mtu)
-        and wanted.advmss in (0, found.advmss)
-    )
-
-
-def _attributes(route: FibRoute) -> str:
-    return "".join([f" {name} {getattr(route, name)}" for name in ("mtu", "advmss") if getattr(route, name)])

@@ -14,8 +14,10 @@ from ..nlmsg import (
     NLM_F_DUMP_INTR,
     NLMSG_DONE,
     NLMSG_ERROR,
+    NLMSG_HDRLEN,
     NLMSG_MIN_TYPE,
     NLMSG_OVERRUN,
+    NLMSGHDR,
     Message,
     Request,
     read_errno,
@@ -28,14 +30,18 @@ if TYPE_CHECKING:
 
 
 class Answer:
-    """What came back for one request: its reply messages, and the refusal if there was one."""
+    """What came back for one request: its reply messages, and the refusal if there was one.
 
-    __slots__ = ("request", "messages", "error")
+    cut: whether a reply was longer than the room for it, so that it is not among the messages.
+    """
+
+    __slots__ = ("request", "messages", "error", "cut")
 
     def __init__(self, request: Request) -> None:
         self.request = request
         self.messages: list[Message] = []
         self.error: NetlinkError | None = None
+        self.cut = False
 
     def read(self) -> list[Any]:
         """Each reply read by the request's table: (header tuple, {Attr: value}).  DecodeError if one is malformed."""
@@ -77,6 +83,13 @@ class Exchange:
             index = message.seq - self.first_seq
             if 0 <= index < len(self.answers):
                 self._take(message, self.answers[index])
+
+    def feed_cut(self, datagram: bytes) -> None:
+        """Note whose reply the kernel had to cut: all messages of one datagram answer the same request."""
+        if len(datagram) >= NLMSG_HDRLEN:
+            index = NLMSGHDR.unpack_from(datagram)[3] - self.first_seq
+            if 0 <= index < len(self.answers):
+                self.answers[index].cut = True
 
     def _take(self, message: Message, answer: Answer) -> None:
         if message.flags & NLM_F_DUMP_INTR:

@@ -1,4 +1,4 @@
-"""rtnetlink routes looked up and listed: requests out as bytes, replies in as bytes.  Pure.
+"""rtnetlink routes looked up: requests out as bytes, replies in as bytes.  Pure.
 
 Source: include/uapi/linux/rtnetlink.h; net/ipv4/route.c inet_rtm_getroute(); net/ipv6/route.c inet6_rtm_getroute().
 """
@@ -6,13 +6,12 @@ Source: include/uapi/linux/rtnetlink.h; net/ipv4/route.c inet_rtm_getroute(); ne
 from __future__ import annotations
 
 from ..ip import bits, family_of, text_of
-from ..nlmsg import NLM_F_ACK, NLM_F_DUMP, Request, Struct, Table
+from ..nlmsg import NLM_F_ACK, Request
 from .rt_route import (
     ROUTE,
     RTA_DST,
     RTA_GATEWAY,
     RTA_METRICS,
-    RTA_MULTIPATH,
     RTA_OIF,
     RTA_PREFSRC,
     RTA_PRIORITY,
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from ..errors import NetlinkError
 
 RTM_F_FIB_MATCH = 0x2000
-_RTNEXTHOP = Struct("=HBBi")  # rtnh_len, rtnh_flags, rtnh_hops, rtnh_ifindex
 
 
 def get_route(dst: bytes) -> Request:
@@ -53,11 +51,6 @@ def is_no_route(refused: NetlinkError) -> bool:
     return refused.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL, errno.EACCES)
 
 
-def dump_routes(family: int) -> Request:
-    """All routes of a family, every table."""
-    return Request(RTM_GETROUTE, NLM_F_DUMP, RTMSG.pack(family, 0, 0, 0, 0, 0, 0, 0, 0), "list routes", ROUTE)
-
-
 def read_route(reply: Any) -> FibRoute:
     """A route that the kernel sent; for a multipath route without its gateways, see `nexthops`."""
     header, attrs = reply
@@ -76,18 +69,3 @@ def read_route(reply: Any) -> FibRoute:
         False,
         attrs.get(RTA_OIF, 0),
     )
-
-
-def nexthops(reply: Any) -> list[tuple[bytes | None, int]]:
-    """(gateway or None, ifindex) of each next hop of a route, one or several."""
-    _, attrs = reply
-    hops = []
-    multipath = attrs.get(RTA_MULTIPATH, b"")
-    while len(multipath) >= _RTNEXTHOP.size:
-        length, _, _, ifindex = _RTNEXTHOP.unpack_from(multipath)
-        if not _RTNEXTHOP.size <= length <= len(multipath):
-            break
-        inner = Table(RTA_GATEWAY).read(multipath[_RTNEXTHOP.size : length])
-        hops.append((inner.get(RTA_GATEWAY), ifindex))
-        multipath = multipath[(length + 3) & ~3 :]
-    return hops or [(attrs.get(RTA_GATEWAY), attrs.get(RTA_OIF, 0))]

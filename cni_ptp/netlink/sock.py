@@ -17,8 +17,11 @@ NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12
 SOL_NETLINK = 270
 NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 10, 11, 12
 
-# The kernel's replies to a dump fill at most 32 KiB (netlink_dump), an ack repeats at most one of our messages.
-_BUFFER = 65536
+# The kernel's replies to a dump fill at most 32 KiB (netlink_dump), an ack repeats at most one of our messages, and a
+# link with a few alternative names has 1 KiB.  More is for one who made its link so: one attribute has at most
+# 64 KiB, and a link has three that its owner can fill (IFLA_PROP_LIST, IFLA_LINKINFO, IFLA_AF_SPEC).
+_ROOM = 65536
+MOST_ROOM = 1 << 19
 # An ack takes about 1 KiB of the receive buffer, whose default is 208 KiB.
 _MOST_AT_ONCE = 64
 _DUMP_TRIES = 8
@@ -93,35 +96,61 @@ class Socket:
                 return answer
         raise NetlinkError(errnos.EINTR, request.about, "the list changed each time it was being read")
 
-    def _converse(self, requests: list[Request]) -> Exchange:
+    def _converse(self, requests: list[Request], room: int = _ROOM) -> Exchange:
         exchange = Exchange(requests, self.seq)
         self.seq += len(requests)
-        self._send(exchange.datagram(), requests[0])
+        self.send(exchange.datagram(), requests[0])
         while not exchange.done:
             try:
-                exchange.feed(self._receive(requests[0]))
+                datagram, whole = self.receive(requests[0], room)
+                if whole:
+                    exchange.feed(datagram)
+                else:
+                    exchange.feed_cut(datagram)
             except NetlinkError as e:
                 import errno
 
+                if e.errno == errno.ENOBUFS and any(answer.cut for answer in exchange.answers):
+                    break  # the long reply left no room for its ack
                 # Without CAP_NET_ADMIN nfnetlink_rcv() refuses the first message and never looks at the others.
                 refused = exchange.answers[0].error
                 if e.errno == errno.ENOBUFS and refused is not None and refused.errno == errnos.EPERM:
                     raise refused from None
                 raise
+        for answer in exchange.answers:
+            if answer.cut:
+                self._ask_with_room(answer, exchange, room)
         return exchange
 
-    def _send(self, datagram: bytes, request: Request) -> None:
+    def _ask_with_room(self, answer: Answer, exchange: Exchange, room: int) -> None:
+        """Ask again what had a reply too long for the room: only a question has such a reply, so it can be repeated.
+
+        DecodeError if the reply is longer than 512 KiB.
+        """
+        if room == MOST_ROOM:
+            raise DecodeError(f"a reply of more than {MOST_ROOM} bytes to: {answer.request.about}")
+        self.socket.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF, MOST_ROOM)  # else there may be none for the ack
+        again = self._converse([answer.request], MOST_ROOM)
+        answer.messages, answer.error = again.answers[0].messages, again.answers[0].error
+        exchange.interrupted = exchange.interrupted or again.interrupted
+
+    def send(self, datagram: bytes, request: Request) -> None:
+        """Send the datagram; NetlinkError, in the words of the request, if the kernel does not take it."""
         try:
             self.socket.send(datagram)
         except OSError as e:
             raise NetlinkError(e.errno or errnos.EIO, request.about, "send failed") from None
 
-    def _receive(self, request: Request) -> bytes:
+    def receive(self, request: Request, room: int = _ROOM) -> tuple[bytes, bool]:
+        """Return the kernel's next datagram, at most `room` bytes of it, and whether that is all of it.
+
+        NetlinkError ENOBUFS if there is none.
+        """
         while True:
             try:
                 # The kernel answers within send (netlink_unicast_kernel) and prepares the next part of a dump within
                 # recvmsg, so there is nothing to wait for: an answer that is not there now is lost.
-                datagram, _, flags, sender = self.socket.recvmsg(_BUFFER, 0, _socket.MSG_DONTWAIT)
+                datagram, _, flags, sender = self.socket.recvmsg(room, 0, _socket.MSG_DONTWAIT)
             except OSError as e:
                 import errno
 
@@ -129,15 +158,13 @@ class Socket:
                     raise NetlinkError(errno.ENOBUFS, request.about, "no answer came") from None
                 self.drain()
                 raise NetlinkError(e.errno or errnos.EIO, request.about, "receive failed") from None
-            if flags & _socket.MSG_TRUNC:
-                raise DecodeError(f"netlink datagram of more than {_BUFFER} bytes in answer to: {request.about}")
             if sender[0] == 0:  # the kernel; any process may send to our port
-                return datagram
+                return datagram, not flags & _socket.MSG_TRUNC
 
     def drain(self) -> None:
         """Throw away what is left of a broken conversation."""
         try:
             while True:
-                self.socket.recvmsg(_BUFFER, 0, _socket.MSG_DONTWAIT)
+                self.socket.recvmsg(_ROOM, 0, _socket.MSG_DONTWAIT)
         except OSError:
             pass

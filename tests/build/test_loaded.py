@@ -51,6 +51,7 @@ DEL = CALL | HOST_LOCAL | LOOKED_FOR | modules("commands.delete deletion ipam.le
 # CHECK compares the plan with what is there.
 LOOKED_AT = modules("netlink.rt_addr_dump ipam.lease ipam.host_local_upkeep result_read veth.find veth.unnamed")
 LOOKED_AT |= modules("netlink.rt_link_dump netlink.rt_nsid")
+LOOKED_AT |= modules("veth.container_end netlink.bounded netlink.rt_route_dump")
 CHECK = CALL | HOST_LOCAL | PLANNED | LOOKED_AT | modules("commands.check")
 # STATUS tries a lease and a link; it knows ADD's capabilities and sysctls.
 STATUS = CALL | HOST_LOCAL | PLANNED | modules("commands.status ipam.host_local_upkeep")

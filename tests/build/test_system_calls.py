@@ -18,8 +18,8 @@ from tests.namespaces import Host
 
 # ADD, and DEL with its child: all system calls; of these, datagrams to the kernel.
 BUDGET = {
-    "no masquerading": (conf("1.0.0", ["v4"]), (167, 7), (139, 5)),
-    "ipMasq": (conf("1.0.0", ["v4"], ipMasq=True), (198, 10), (154, 8)),
+    "no masquerading": (conf("1.0.0", ["v4"]), (167, 7), (142, 5)),
+    "ipMasq": (conf("1.0.0", ["v4"], ipMasq=True), (198, 10), (155, 8)),
     "dual stack": (conf("1.0.0", ["v4", "v6"]), (214, 10), (152, 5)),
 }
 _A_POLL = 4  # clock_nanosleep, sendto and two recvmsg: the kernel's background work takes its time
@@ -34,6 +34,8 @@ def calls(host: Host, command: str, configuration: dict[str, Any]) -> list[str]:
             "strace", "-f", "-v", "-s", "256", "-qq", "-o", "/run/trace", str(host.plugin_file), stdin=stdin, env=env
         )
     lines = [line for line in Path("/run/trace").read_text().splitlines() if "(" in line and "resumed>" not in line]
+    # A write to an IPv6 setting is begun anew by the kernel as long as somebody holds the RTNL lock (restart_syscall).
+    lines = [line for line in lines if "ERESTARTNOINTR" not in line]
     begin = next(i for i, line in enumerate(lines) if "openat(" in line and str(host.plugin_file) in line)
     return lines[begin:]
 

@@ -13,7 +13,7 @@ import pytest
 
 from cni_ptp import signals, skel
 from cni_ptp.errors import DecodeError
-from cni_ptp.netlink import nft, rt_link, rt_link_dump, rt_route_get
+from cni_ptp.netlink import nft, rt_link, rt_link_dump, rt_route_dump
 from cni_ptp.netlink.exchange import Exchange
 from tests.fuzz.mutate import changed, damaged
 from tests.fuzz.test_core import COMMON, ENVIRON, HOST_LOCAL, STATIC
@@ -105,7 +105,7 @@ def test_every_conversation_ends_with_answers_or_is_refused(seed: int) -> None:
         requests = [
             rt_link.get_link("eth0"),
             rt_link_dump.dump_veths(),
-            rt_route_get.dump_routes(2),
+            rt_route_dump.dump_routes(2),
             nft.get_table(table),
         ]
         exchange = Exchange(requests[: rng.randrange(1, 5)], rng.randrange(1, 4))

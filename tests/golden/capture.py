@@ -15,7 +15,7 @@ import subprocess
 from _socket import MSG_DONTWAIT
 from pathlib import Path
 
-from cni_ptp.netlink import rt_link, rt_link_dump, rt_route_get
+from cni_ptp.netlink import rt_link, rt_link_dump, rt_route_dump
 from cni_ptp.netlink.sock import NETLINK_ROUTE, Socket
 from cni_ptp.nlmsg import NLMSGHDR, Request
 
@@ -67,8 +67,8 @@ def main() -> None:
     long_name = rt_link.new_veth(("vethC", 0, None), ("x" * 16, 0, None), netns)
     asked = {
         "reply_veths": rt_link_dump.dump_veths(),
-        "reply_routes4": rt_route_get.dump_routes(2),
-        "reply_routes6": rt_route_get.dump_routes(10),
+        "reply_routes4": rt_route_dump.dump_routes(2),
+        "reply_routes6": rt_route_dump.dump_routes(10),
         "error_name": long_name,
     }
     for name, request in asked.items():

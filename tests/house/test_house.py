@@ -21,7 +21,7 @@ CORE = FLOOR | {
     "nlmsg", "attachment", "args", "conf", "mac", "result", "result_old", "result_read", "versions", "plan",
     "nft_ruleset", "nft_names", "nft_owner", "netlink/exchange", "netlink/extended_ack",
     "netlink/rt_link", "netlink/rt_link_dump", "netlink/rt_addr", "netlink/rt_addr_dump",
-    "netlink/rt_route", "netlink/rt_route_get",
+    "netlink/rt_route", "netlink/rt_route_get", "netlink/rt_route_dump",
     "netlink/nft", "netlink/nft_array", "netlink/nft_define", "netlink/nft_dump", "netlink/nft_element",
     "netlink/nft_expr", "netlink/nft_rule", "netlink/__init__",
     "netlink/rt_nsid", "ipam/lease", "ipam/ranges", "ipam/settings", "ipam/static",

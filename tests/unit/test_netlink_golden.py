@@ -9,7 +9,7 @@ import pytest
 
 from cni_ptp.errors import DecodeError
 from cni_ptp.ip import parse_ip, text_of
-from cni_ptp.netlink import rt_addr, rt_addr_dump, rt_link, rt_route, rt_route_get
+from cni_ptp.netlink import rt_addr, rt_addr_dump, rt_link, rt_route, rt_route_dump, rt_route_get
 from cni_ptp.netlink.extended_ack import read_words
 from cni_ptp.nlmsg import NLMSG_ERROR, Request, Table, attributes, read_errno, split
 from tests.golden import HERE, datagram, datagrams
@@ -156,7 +156,7 @@ def test_routes_are_read_as_the_kernel_sends_them() -> None:
 
 def test_a_single_route_has_one_next_hop() -> None:
     reply = rt_route.ROUTE.read(split(datagram("route_get"))[0].payload)
-    assert rt_route_get.nexthops(reply) == [(parse_ip("10.1.2.1"), 2)]
+    assert rt_route_dump.nexthops(reply) == [(parse_ip("10.1.2.1"), 2)]
 
 
 def test_the_kernels_words_are_found_behind_the_repeated_request() -> None:
