@@ -125,10 +125,19 @@ def _collect(sock: Socket, marks: tuple[str, ...], keep: set[str]) -> None:
         listed = _elements(sock, _GUARDED)
         stale = [key for key, comment in listed if comment.startswith(marks) and comment not in keep]
         if not stale:
-            if not listed:
+            if not listed and _is_empty(sock):
                 commit(sock, [nft_define.delete_table(TABLE)], genid)
             return
         commit(sock, _deletions(sock, set(stale[:_MOST_DELETIONS])), genid)
+
+
+def _is_empty(sock: Socket) -> bool:
+    """Return whether the table holds no element, and nothing that somebody else put there."""
+    from .nft_upkeep import holds_only  # GC has loaded it
+
+    return not any(_elements(sock, name) for name in _TYPES) and holds_only(
+        sock, TABLE, [_PREROUTING, _CHECK], lambda name: name in _TYPES
+    )
 
 
 def findings(attachment: Attachment, addresses: list[bytes]) -> list[str]:

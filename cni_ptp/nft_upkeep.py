@@ -9,17 +9,19 @@ from .ip import text_of, version_of
 from .netlink import nft, nft_expr, nft_rule
 from .netlink.nft import is_there
 from .netlink.nft_define import delete_table
+from .netlink.nft_dump import NFTA_TABLE_USE, dump_sets, get_table_use
 from .netlink.nft_element import comment_in
-from .nft_names import LAYOUTS, POSTROUTING, element_places, has_own_set, table_of
+from .nft_names import LAYOUTS, POSTROUTING, element_places, has_own_set, masq_set, table_of
 from .nft_owner import network_marks, owner_marks, parse_comment
 from .nft_removal import deletions
-from .nft_ruleset import masquerade_chain, rules, skeleton
+from .nft_ruleset import chains, masquerade_chain, own_set_length, rules, skeleton
 from .nft_search import search
 from .nft_socket import open_socket
 from .nft_transaction import commit, generation, retry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .attachment import Attachment
@@ -136,7 +138,7 @@ def owners() -> list[tuple[Attachment | None, bytes]]:
 
 
 def gc(network: str, valid: list[Attachment]) -> None:
-    """Every address of the network is masqueraded for a valid attachment, and a table without addresses is gone."""
+    """Every address of the network is masqueraded for a valid attachment, and an empty table is deleted."""
     keep = tuple(mark for attachment in valid for mark in owner_marks(attachment))
     try:
         sock = open_socket()
@@ -167,11 +169,28 @@ def _collect(sock: Socket, layout: Layout, network: str, keep: tuple[str, ...]) 
 
 
 def delete_if_empty(sock: Socket, table: str, versions: tuple[int, ...]) -> None:
-    """The table is gone, unless it holds an address."""
+    """Delete the table, unless it holds an address or something that somebody else put there."""
+
+    def is_ours(name: str) -> bool:
+        return any(name == masq_set(v) or own_set_length(name, v) is not None for v in versions)
 
     def attempt() -> None:
         genid = generation(sock.ask(nft.get_generation())[0])
-        if not search(sock, ((table, versions),), ("",)):
+        if not search(sock, ((table, versions),), ("",)) and holds_only(sock, table, chains(versions), is_ours):
             commit(sock, [delete_table(table)], genid)
 
     retry(f"delete the empty table {table}", attempt)
+
+
+def holds_only(sock: Socket, table: str, names: list[str], is_ours: Callable[[str], bool]) -> bool:
+    """Return whether the table holds chains of these names, sets for which `is_ours`, and nothing else.
+
+    The kernel deletes a table with all that it holds, whoever made it.
+    """
+    use, *answers = sock.ask(get_table_use(table), *[nft.get_chain(table, name) for name in names])
+    if not is_there(use):
+        return False
+    sets = [reply[1][nft.NFTA_SET_NAME] for reply in sock.dump(dump_sets(table)).read()]
+    ours = len([answer for answer in answers if is_there(answer)]) + len([name for name in sets if is_ours(name)])
+    held: int = use.one()[1].get(NFTA_TABLE_USE, 0)
+    return held <= ours

@@ -1,4 +1,4 @@
-"""nf_tables: the sets of a table, and the elements of a set, listed.  Pure.
+"""nf_tables: the sets of a table, and the elements of a set, listed; how much a table holds.  Pure.
 
 Apart from nft, as an ADD or a DEL asks for what it wants by name or key, and rarely lists.
 Source: include/uapi/linux/netfilter/nf_tables.h; net/netfilter/nf_tables_api.c.
@@ -7,17 +7,19 @@ Source: include/uapi/linux/netfilter/nf_tables.h; net/netfilter/nf_tables_api.c.
 from __future__ import annotations
 
 from ..errors import DecodeError
-from ..nlmsg import NLM_F_DUMP, Attr, Request, Table
+from ..nlmsg import BE32, NLM_F_DUMP, Attr, Request, Table
 from .nft import (
     NFGENMSG,
     NFT_MSG_GETSET,
     NFT_MSG_GETSETELEM,
+    NFT_MSG_GETTABLE,
     NFTA_DATA_VALUE,
     NFTA_LIST_ELEM,
     NFTA_SET_ELEM_KEY,
     NFTA_SET_ELEM_LIST_SET,
     NFTA_SET_ELEM_LIST_TABLE,
     NFTA_SET_ELEM_USERDATA,
+    NFTA_TABLE_NAME,
     SET,
     request,
 )
@@ -28,9 +30,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+NFTA_TABLE_USE = Attr(3, "NFTA_TABLE_USE", BE32)
+_USE = Table(NFTA_TABLE_NAME, NFTA_TABLE_USE, header=NFGENMSG)
+
 # As ELEMENTS, which reads one element only.
 _LIST_ELEMENTS = Attr(3, "NFTA_SET_ELEM_LIST_ELEMENTS", Array(NFTA_LIST_ELEM))
 LISTED = Table(NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET, _LIST_ELEMENTS, header=NFGENMSG)
+
+
+def get_table_use(table: str) -> Request:
+    """Ask how many chains, sets, maps, objects and flow tables the table holds.  Kernel errors: ENOENT."""
+    return request(NFT_MSG_GETTABLE, 0, table, [], f"get the use of table {table}", _USE)
 
 
 def dump_sets(table: str) -> Request:

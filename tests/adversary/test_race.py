@@ -13,7 +13,7 @@ from tests.adversary.hostile_container import OWNERS, Hostile
 from tests.adversary.world import GO, Operators, Victim, World, elements, iptables_rules, network, routes_over
 from tests.namespaces import Host
 
-ROUNDS = 200 if os.environ.get("CNI_PTP_FAULTS") == "all" else 20
+ROUNDS = 200 if os.environ.get("CNI_PTP_FAULTS") == "all" else 12
 _SCRIPTS, _COMMANDS = 40, 12
 _PAUSE_S = 0.01  # between two scripts: else no ADD would ever find the interface's name free
 _CONF = network("mynet", 1, (4, 6), ipMasq=True, antiSpoof=True)

@@ -18,7 +18,7 @@ from tests.adversary.world import FAMILIES, GO, Attached, World, elements, netwo
 from tests.console.people import CONF_DIR, configure
 
 BACKENDS = ("nftables", "iptables")
-_LOOKS = 25  # how often the host is looked at while the deletion is held up
+_LOOKS = 8  # how often the host is looked at while the deletion is held up
 _PAUSE_S = 0.02
 
 
@@ -121,6 +121,7 @@ def test_a_del_that_is_killed_while_it_waits_leaves_nothing_unprotected(world: W
     a = attached(world)
     before = a.picture()
     with held_up(world, "DEL", a.conf, a.container.path, shim) as call:
+        stays(a, call, before)
         call.kill()
         call.wait()
         a.is_untouched(before)

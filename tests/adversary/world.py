@@ -229,7 +229,10 @@ def routes_over(host: Host, names: set[str]) -> list[str]:
 
 def elements(host: Host) -> list[str]:
     """Each element of each set and map of nf_tables with the name of its table and set, as JSON."""
-    parts = json.loads(host.run("nft", "-j", "list", "ruleset").stdout)["nftables"]
+    parts: list[Any] = []
+    # `nft -j list ruleset` is no JSON where a table has flags (nft 1.0.6, table_print_json).
+    for kinds in ("sets", "maps"):
+        parts += json.loads(host.run("nft", "-j", "list", kinds).stdout)["nftables"]
     sets = [part[kind] for part in parts for kind in ("set", "map") if kind in part]
     return [f"{s['table']} {s['name']} {json.dumps(e)}" for s in sets for e in s.get("elem", [])]
 
