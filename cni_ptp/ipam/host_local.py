@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from ..attachment import Attachment
-from ..errors import IPAM_FAILED, CniError
+from ..errors import IPAM_FAILED, CniError, NetlinkError
 from ..ip import text_of
 from ..result import Address, Result
 from . import settings
@@ -63,6 +63,8 @@ class HostLocal:
             leases.open(create=True)
             try:
                 ips = self._allocate(leases, self.settings, held)
+            except NetlinkError:
+                raise  # who has an address could not be found out: the leases have no part in it
             except OSError as e:
                 raise leases.failed("write", e) from None
         return Result([], ips, self.settings.routes, dns)
