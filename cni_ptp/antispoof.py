@@ -1,67 +1,40 @@
 """`"antiSpoof": true`: the host drops what a container sends from an address that is not its own.
 
-    table inet cni_ptp_antispoof {
-        set guarded { type ifname; elements = { "veth0123456789a" comment "mynet 4711 eth0" } }
-        set source4 { type ifname . ipv4_addr; elements = { "veth0123456789a" . 10.1.2.3 } }
-        set source6 { type ifname . ipv6_addr }
-        chain prerouting { type filter hook prerouting priority raw; iifname @guarded goto check }
-        chain check {
-            iifname . ip saddr @source4 return
-            iifname . ip6 saddr @source6 return
-            ip6 saddr fe80::/10 return
-            ip6 saddr :: meta l4proto ipv6-icmp return
-            drop
-        }
-    }
-
-Link-local sources, and the unspecified one of ICMPv6, are what neighbour discovery and MLD are spoken from (RFC 4861,
-RFC 3810); the kernel forwards neither.  Each packet costs one or two lookups, however many containers there are.
-What belongs to an attachment is keyed by the name of its host end, which is derived from it.
+What the two tables hold stands in antispoof_ruleset.  Each packet costs one or two lookups, however many containers
+there are.  What belongs to an attachment is keyed by the name of its host end, which is derived from it.
 """
 
 from __future__ import annotations
 
 import errno
 
+from .antispoof_ruleset import (
+    BASE_CHAIN,
+    CHECK,
+    GUARDED,
+    SETS,
+    SOURCE,
+    check_rules,
+    link_local,
+    skeleton,
+    source_keys,
+)
 from .attachment import Attachment, digest, go_network_hash
 from .errors import KERNEL_REFUSED, CniError, NetlinkError
-from .ip import text_of, version_of
-from .netlink import nft, nft_define, nft_dump, nft_rule
+from .ip import text_of
+from .netlink import nft, nft_define, nft_dump
 from .netlink.nft import is_there
 from .netlink.nft_element import delete_element
-from .netlink.nft_expr import (
-    NFT_REG_1,
-    NFT_REG_2,
-    bitwise_and,
-    cmp_eq,
-    drop,
-    goto,
-    lookup,
-    meta_iifname,
-    meta_l4proto,
-    meta_nfproto,
-    payload_network,
-    return_,
-)
 from .netlink.sock import NETLINK_NETFILTER, Socket
-from .nft_names import GUARD as TABLE
+from .nft_names import GUARD
 from .nft_transaction import commit, generation, retry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .nlmsg import Request
 
-_COMMENT = "drops what containers send from addresses that are not theirs; kept by the CNI plugin ptp"
-_GUARDED, _CHECK, _PREROUTING = "guarded", "check", "prerouting"
-_SOURCE = {4: "source4", 6: "source6"}
-_TYPES = {
-    _GUARDED: [nft_define.TYPE_IFNAME],
-    _SOURCE[4]: [nft_define.TYPE_IFNAME, nft_define.TYPE_IPADDR],
-    _SOURCE[6]: [nft_define.TYPE_IFNAME, nft_define.TYPE_IP6ADDR],
-}
 _IFNAMSIZ = 16  # include/uapi/linux/if.h
-_IPPROTO_ICMPV6 = 58
-_MOST_DELETIONS = 256  # the batch must fit the send buffer
+_MOST_DELETIONS = 150  # the batch must fit the send buffer
 
 
 def open_socket() -> Socket:
@@ -73,35 +46,36 @@ def open_socket() -> Socket:
         raise CniError(KERNEL_REFUSED, "antiSpoof needs nf_tables", words) from None
 
 
-def add(sock: Socket, attachment: Attachment, addresses: list[bytes]) -> None:
-    """From the attachment's host end only packets from its (packed) addresses are taken.
+def add(sock: Socket, attachment: Attachment, addresses: list[bytes], mac: bytes) -> None:
+    """Let the attachment's host end take packets only from its (packed) addresses, whatever it took before.
 
-    NetlinkError, CniError 11: then nothing has changed.
+    mac: of the container's end, 6 bytes.  NetlinkError, CniError 11: then nothing has changed.
     """
-    retry("guard against spoofed addresses", lambda: _try_add(sock, attachment, addresses))
+    local = [link_local(mac)] if any(len(address) == 16 for address in addresses) else []
+    retry("guard against spoofed addresses", lambda: _try_add(sock, attachment, addresses + local))
 
 
 def _try_add(sock: Socket, attachment: Attachment, addresses: list[bytes]) -> None:
-    veth = attachment.host_veth()
-    genid, whole, guarded = _look(sock, veth)
-    changes = [] if whole else _skeleton()
+    key = _key(attachment.host_veth())
+    genid, whole, guarded = _look(sock, key)
+    changes = [] if whole else skeleton()
     if guarded:
-        changes += _deletions(sock, {_key(veth)})
-    changes.append(nft.new_element(TABLE, _GUARDED, _key(veth), _comment(attachment)))
-    for address in addresses:
-        name = _SOURCE[version_of(address)]
-        changes.append(nft.new_element(TABLE, name, _key(veth) + address, _comment(attachment)))
+        changes += _deletions(sock, {key})
+    for table in SETS:
+        changes.append(nft.new_element(table, GUARDED, key, _comment(attachment)))
+        for name, source in source_keys(table, key, addresses):
+            changes.append(nft.new_element(table, name, source, _comment(attachment)))
     commit(sock, changes, genid)
 
 
 def remove(sock: Socket, attachment: Attachment) -> None:
-    """The attachment's host end is not guarded any more.  Nothing there is success, and found out by one request."""
+    """Guard the attachment's host end no more.  Nothing there is success, and found out by one question."""
     retry("take back the guard against spoofing", lambda: _try_remove(sock, _key(attachment.host_veth())))
 
 
 def _try_remove(sock: Socket, key: bytes) -> None:
-    present, found = sock.ask(nft.get_generation(), nft.get_element(TABLE, _GUARDED, key))
-    if is_there(found):
+    present, *found = sock.ask(nft.get_generation(), *[nft.get_element(table, GUARDED, key) for table in SETS])
+    if any(map(is_there, found)):
         commit(sock, _deletions(sock, {key}), generation(present))
 
 
@@ -119,65 +93,71 @@ def gc(network: str, valid: list[Attachment]) -> None:
 
 def _collect(sock: Socket, marks: tuple[str, ...], keep: set[str]) -> None:
     while True:
-        genid, whole, _ = _look(sock, "")
-        if not whole and not is_there(sock.ask(nft.get_table(TABLE))[0]):
-            return
-        listed = _elements(sock, _GUARDED)
-        stale = [key for key, comment in listed if comment.startswith(marks) and comment not in keep]
-        if not stale:
-            if not listed and _is_empty(sock):
-                commit(sock, [nft_define.delete_table(TABLE)], genid)
-            return
-        commit(sock, _deletions(sock, set(stale[:_MOST_DELETIONS])), genid)
+        genid = generation(sock.ask(nft.get_generation())[0])
+        tables = [table for table in SETS if is_there(sock.ask(nft.get_table(table))[0])]
+        listed = {element for table in tables for element in _elements(sock, table, GUARDED)}
+        stale = sorted({key for key, comment in listed if comment.startswith(marks) and comment not in keep})
+        if stale:
+            commit(sock, _deletions(sock, set(stale[:_MOST_DELETIONS])), genid)
+            continue
+        empty = [table for table in tables if _is_empty(sock, table)]
+        if empty:
+            commit(sock, [nft_define.delete_table(table) for table in empty], genid)
+        return
 
 
-def _is_empty(sock: Socket) -> bool:
+def _is_empty(sock: Socket, table: str) -> bool:
     """Return whether the table holds no element, and nothing that somebody else put there."""
     from .nft_upkeep import holds_only  # GC has loaded it
 
-    return not any(_elements(sock, name) for name in _TYPES) and holds_only(
-        sock, TABLE, [_PREROUTING, _CHECK], lambda name: name in _TYPES
+    chains = [BASE_CHAIN[table], CHECK]
+    return not any(_elements(sock, table, name) for name in SETS[table]) and holds_only(
+        sock, table, chains, lambda name: name in SETS[table]
     )
 
 
 def findings(attachment: Attachment, addresses: list[bytes]) -> list[str]:
-    """What is missing of the guard, in words."""
+    """Return the differences between the guard and what it should be, one sentence each."""
     veth = attachment.host_veth()
+    key = _key(veth)
     with open_socket() as sock:
-        _, whole, guarded = _look(sock, veth)
+        _, whole, guarded = _look(sock, key)
         if not guarded:
-            return [f"{veth} is not in nf_tables set {TABLE} {_GUARDED}: nothing keeps it from spoofing"]
-        words = [] if whole else [f"nf_tables {TABLE} lacks rules: nothing keeps {veth} from spoofing"]
-        allowed = {key for name in _SOURCE.values() for key, _ in _elements(sock, name, {_key(veth)})}
-    for address in addresses:
-        if _key(veth) + address not in allowed:
-            words.append(
-                f"{text_of(address)} is not in {TABLE} {_SOURCE[version_of(address)]}: its packets are dropped"
-            )
+            return [f"{veth} is not in the set {GUARDED} of nf_tables {GUARD}: nothing keeps it from spoofing"]
+        words = [] if whole else [f"nf_tables {GUARD} lacks rules: nothing keeps {veth} from spoofing"]
+        for table in SETS:
+            if not is_there(sock.ask(nft.get_element(table, GUARDED, key))[0]):
+                words.append(f"{veth} is not in the set {GUARDED} of nf_tables {table}: nothing keeps it from spoofing")
+            wanted = source_keys(table, key, addresses)
+            answers = sock.ask(*[nft.get_element(table, name, source) for name, source in wanted])
+            for (name, source), answer in zip(wanted, answers):
+                if not is_there(answer):
+                    address = text_of(source[_IFNAMSIZ:])
+                    words.append(f"{address} is not in {table} {name}: its packets are dropped")
     return words
 
 
 def guarded() -> dict[str, list[bytes]]:
-    """The (packed) addresses that each guarded link is let send from, by the link's name."""
+    """Return the (packed) addresses that each guarded link may send from, by the link's name."""
     with open_socket() as sock:
-        found: dict[str, list[bytes]] = {_name(key): [] for key, _ in _elements(sock, _GUARDED)}
-        for name in _SOURCE.values():
-            for key, _ in _elements(sock, name):
+        found: dict[str, list[bytes]] = {_name(key): [] for key, _ in _elements(sock, GUARD, GUARDED)}
+        for name in SOURCE.values():
+            for key, _ in _elements(sock, GUARD, name):
                 found.get(_name(key), []).append(key[_IFNAMSIZ:])
-    return found
+    return {name: [a for a in sources if a[:2] != b"\xfe\x80"] for name, sources in found.items()}
 
 
 def refusal() -> str:
-    """Why the kernel would not guard, "" if it would: a transaction that is never ended is tried and undone."""
+    """Return why the kernel would not guard, "" if it would: a transaction without its end is tried and undone."""
     try:
         with open_socket() as sock:
-            refused = [a.error for a in sock.batch(nft.batch(_skeleton(), None)[:-1]) if a.error is not None]
+            refused = [a.error for a in sock.batch(nft.batch(skeleton(), None)[:-1]) if a.error is not None]
     except (CniError, OSError) as e:
         return str(e)
     return str(refused[0]) if refused else ""
 
 
-# --- the table ------------------------------------------------------------------------------------------------------
+# --- the tables -----------------------------------------------------------------------------------------------------
 
 
 def _key(veth: str) -> bytes:
@@ -197,67 +177,34 @@ def _comment(attachment: Attachment) -> str:
     return f"#{go_network_hash(attachment.network)} #{digest(text)[:64]}"
 
 
-def _look(sock: Socket, veth: str) -> tuple[int, bool, bool]:
-    """(generation, whether the table is whole, whether the link is guarded)."""
-    answers = iter(
-        sock.ask(
-            nft.get_generation(),
-            *[nft.get_chain(TABLE, name) for name in (_PREROUTING, _CHECK)],
-            *[nft.get_set(TABLE, name) for name in _TYPES],
-            nft.get_element(TABLE, _GUARDED, _key(veth)),
-        )
-    )
+def _look(sock: Socket, key: bytes) -> tuple[int, bool, bool]:
+    """Return (generation, whether both tables are whole, whether either guards the link)."""
+    asked = [nft.get_generation()]
+    for table, sets in SETS.items():
+        asked += [nft.get_chain(table, name) for name in (BASE_CHAIN[table], CHECK)]
+        asked += [nft.get_set(table, name) for name in sets]
+        asked.append(nft.get_element(table, GUARDED, key))
+    answers = iter(sock.ask(*asked))
     genid = generation(next(answers))
-    whole = True
-    # A chain's use counts its rules and what leads to it; after `nft flush table` there are none.
-    for least in (1, len(_check_rules({})) + 1):
-        chain = next(answers)
-        whole = is_there(chain) and chain.one()[1].get(nft.NFTA_CHAIN_USE, 0) >= least and whole
-    for _ in _TYPES:
-        whole = is_there(next(answers)) and whole
-    return genid, whole, is_there(next(answers))
+    whole, guarded = True, False
+    for table, sets in SETS.items():
+        # A chain's use counts its rules and what leads to it; after `nft flush table` there are none.
+        for uses in (1, len(check_rules(table, {})) + 1):
+            chain = next(answers)
+            whole = is_there(chain) and chain.one()[1].get(nft.NFTA_CHAIN_USE, 0) == uses and whole
+        for _ in sets:
+            whole = is_there(next(answers)) and whole
+        guarded = is_there(next(answers)) or guarded
+    return genid, whole, guarded
 
 
-def _skeleton() -> list[Request]:
-    """The table has its sets and exactly the rules it must have; elements stay."""
-    numbers = {name: i + 1 for i, name in enumerate(_TYPES)}
-    requests = [
-        nft_define.new_table(TABLE, _COMMENT),
-        nft_define.new_chain(TABLE, _CHECK),
-        nft_define.new_raw_prerouting_chain(TABLE, _PREROUTING),
-        *[nft_define.new_set(TABLE, name, types, numbers[name], "") for name, types in _TYPES.items()],
-        nft_rule.flush_chain(TABLE, _PREROUTING),
-        nft_rule.flush_chain(TABLE, _CHECK),
-        *[nft_rule.add_rule(TABLE, _CHECK, rule) for rule in _check_rules(numbers)],
-    ]
-    to_check = [meta_iifname(NFT_REG_1), lookup(NFT_REG_1, _GUARDED, numbers[_GUARDED]), goto(_CHECK)]
-    return [*requests, nft_rule.add_rule(TABLE, _PREROUTING, to_check)]
-
-
-def _check_rules(numbers: dict[str, int]) -> list[list[bytes]]:
-    """The rules of the chain `check`, see the head of this file.  numbers: of the sets made in the same batch."""
-    ipv4 = [meta_nfproto(NFT_REG_1), cmp_eq(NFT_REG_1, bytes((nft.NFPROTO_IPV4,)))]
-    ipv6 = [meta_nfproto(NFT_REG_1), cmp_eq(NFT_REG_1, bytes((nft.NFPROTO_IPV6,)))]
-    saddr4, saddr6 = payload_network(NFT_REG_2, 12, 4), payload_network(NFT_REG_2, 8, 16)
-    name4, name6 = _SOURCE[4], _SOURCE[6]
-    link_local, unspecified = b"\xfe\x80" + bytes(14), bytes(16)
-    is_icmpv6 = [meta_l4proto(NFT_REG_1), cmp_eq(NFT_REG_1, bytes((_IPPROTO_ICMPV6,)))]
-    return [
-        [*ipv4, meta_iifname(NFT_REG_1), saddr4, lookup(NFT_REG_1, name4, numbers.get(name4, 0)), return_()],
-        [*ipv6, meta_iifname(NFT_REG_1), saddr6, lookup(NFT_REG_1, name6, numbers.get(name6, 0)), return_()],
-        [*ipv6, saddr6, bitwise_and(NFT_REG_2, b"\xff\xc0" + bytes(14)), cmp_eq(NFT_REG_2, link_local), return_()],
-        [*ipv6, saddr6, cmp_eq(NFT_REG_2, unspecified), *is_icmpv6, return_()],
-        [drop()],
-    ]
-
-
-def _elements(sock: Socket, name: str, links: set[bytes] | None = None) -> list[tuple[bytes, str]]:
-    """(key, comment) of each element of a set, of those of the links (given by their keys) if any are given.
+def _elements(sock: Socket, table: str, name: str, links: set[bytes] | None = None) -> list[tuple[bytes, str]]:
+    """Return (key, comment) of each element of a set, of those of the links (given by their keys) if any are given.
 
     [] if there is no such set.  Replies without the links are not read: of thousands of elements that takes long.
     """
     try:
-        answer = sock.dump(nft_dump.dump_elements(TABLE, name))
+        answer = sock.dump(nft_dump.dump_elements(table, name))
     except NetlinkError as e:
         if e.errno != errno.ENOENT:
             raise
@@ -270,5 +217,10 @@ def _elements(sock: Socket, name: str, links: set[bytes] | None = None) -> list[
 
 
 def _deletions(sock: Socket, links: set[bytes]) -> list[Request]:
-    """The requests that take out every element of the links, given by their keys."""
-    return [delete_element(TABLE, name, key) for name in _TYPES for key, _ in _elements(sock, name, links)]
+    """Return the requests that remove every element of the links, given by their keys."""
+    return [
+        delete_element(table, name, key)
+        for table, sets in SETS.items()
+        for name in sets
+        for key, _ in _elements(sock, table, name, links)
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .errors import KERNEL_REFUSED, CniError
 from .iptables_legacy import has_nat
 from .netlink.nft import get_chain, get_table, is_there
-from .nft_names import GUARD, LAYOUTS, others_chains
+from .nft_names import GUARD, GUARD_ARP, LAYOUTS, others_chains
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,10 +55,14 @@ def _steps_in_nf_tables(masquerade: Masquerade, failures: list[Exception]) -> li
     A host where nobody masquerades has nothing, and then none of the modules that would take it back is loaded.
     """
     ours = [part for layout in LAYOUTS for part in layout]
-    asked = [get_table(GUARD), *[get_chain(*place) for place in others_chains(masquerade.attachment)]]
+    asked = [
+        get_table(GUARD),
+        get_table(GUARD_ARP),
+        *[get_chain(*place) for place in others_chains(masquerade.attachment)],
+    ]
     asked += [get_table(table) for table, _ in ours]
     try:
-        guard, *there = [is_there(answer) for answer in masquerade.socket().ask(*asked)]
+        guard, arp_guard, *there = [is_there(answer) for answer in masquerade.socket().ask(*asked)]
     except OSError as e:
         if not _kernel_has_none(e, masquerade):
             failures.append(e)
@@ -77,7 +81,7 @@ def _steps_in_nf_tables(masquerade: Masquerade, failures: list[Exception]) -> li
         steps.append(remove_ours)
     if any(others):
         steps.append(_remove_others)
-    if guard:
+    if guard or arp_guard:
         steps.append(_remove_guard)
     return steps
 

@@ -23,7 +23,7 @@ SPLIT = (("ip " + NAME, (4,)), ("ip6 " + NAME, (6,)))
 LAYOUTS = (INET, SPLIT)
 
 # Of "antiSpoof".
-GUARD = "inet cni_ptp_antispoof"
+GUARD, GUARD_ARP = "inet cni_ptp_antispoof", "arp cni_ptp_antispoof"
 
 # Where iptables-nft and the Go plugin keep what they make for a container.
 IPTABLES_NAT = {4: "ip nat", 6: "ip6 nat"}

@@ -87,7 +87,7 @@ def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns
         host_link, ifindex = _make_pair(host, attachment, settings, planned, netns, undo)
         steps.done("pair")
         if settings.anti_spoof:
-            _guard(attachment, result)
+            _guard(attachment, result, Link(container.do(get_link_by_index(ifindex))[0].one()).mac)
             steps.done("guard")
         _prepare_ipv6(host_link.name, attachment.ifname, planned, netns)
         container.do(*container_requests(planned, ifindex, attachment.ifname))
@@ -151,12 +151,12 @@ def _masquerade(attachment: Attachment, settings: Ptp, result: Result, undo: Ste
         masquerade.add(addresses)
 
 
-def _guard(attachment: Attachment, result: Result) -> None:
+def _guard(attachment: Attachment, result: Result, mac: bytes) -> None:
     """Before the ends are up: no packet with a false source gets in."""
     from .. import antispoof
 
     with antispoof.open_socket() as sock:
-        antispoof.add(sock, attachment, [ip.address for ip in result.ips])
+        antispoof.add(sock, attachment, [ip.address for ip in result.ips], mac)
 
 
 def _unguard(attachment: Attachment) -> None:

@@ -22,7 +22,8 @@ from .nft import (
 )
 
 NF_INET_PRE_ROUTING, NF_INET_POST_ROUTING = 0, 4
-NF_IP_PRI_RAW, NF_IP_PRI_NAT_SRC = -300, 100
+NF_ARP_IN = 0
+NF_IP_PRI_RAW, NF_IP_PRI_FILTER, NF_IP_PRI_NAT_SRC = -300, 0, 100
 
 _NFTABLES = NFNL_SUBSYS_NFTABLES << 8
 NFT_MSG_NEWTABLE, NFT_MSG_DELTABLE = _NFTABLES | 0, _NFTABLES | 2
@@ -108,6 +109,14 @@ def new_raw_prerouting_chain(table: str, name: str) -> Request:
     Like: nft add chain inet T NAME { type filter hook prerouting priority raw; }
     """
     return _new_base_chain(table, name, "filter", NF_INET_PRE_ROUTING, NF_IP_PRI_RAW)
+
+
+def new_arp_input_chain(table: str, name: str) -> Request:
+    """Make a base chain that filters the ARP packets that come in.
+
+    Like: nft add chain arp T NAME { type filter hook input priority filter; }
+    """
+    return _new_base_chain(table, name, "filter", NF_ARP_IN, NF_IP_PRI_FILTER)
 
 
 def _new_base_chain(table: str, name: str, type: str, hook: int, priority: int) -> Request:

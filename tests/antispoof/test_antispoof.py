@@ -9,6 +9,7 @@ import pytest
 
 from tests.contract.test_attach import conf
 from tests.contract.traffic import connect, listening
+from tests.faults.sweep import is_reachable
 from tests.namespaces import Container, Host
 
 GUARDED = conf("1.1.0", ["v4", "v6"], antiSpoof=True)
@@ -91,6 +92,11 @@ DAMAGES = {
     "address": 'delete element inet cni_ptp_antispoof source4 { VETH . 10.1.2.2 }',
     "rules": "flush chain inet cni_ptp_antispoof prerouting",
     "table": "delete table inet cni_ptp_antispoof",
+    "ARP unwatched": "delete element arp cni_ptp_antispoof guarded { VETH }",
+    "ARP address": 'delete element arp cni_ptp_antispoof source4 { VETH . 10.1.2.2 }',
+    "ARP rules": "flush chain arp cni_ptp_antispoof input",
+    "ARP check": "flush chain arp cni_ptp_antispoof check",
+    "ARP table": "delete table arp cni_ptp_antispoof",
 }  # fmt: skip
 
 
@@ -123,3 +129,86 @@ def test_nft_prints_the_rules_readably(host: Host) -> None:
     assert f'elements = {{ "{veth}" . 10.1.2.2' in ruleset
     assert "iifname @guarded goto check" in ruleset
     assert "iifname . ip saddr @source4 return" in ruleset
+    arp = host.run("nft", "list", "table", "arp", "cni_ptp_antispoof").stdout
+    assert f'elements = {{ "{veth}" . 10.1.2.2' in arp
+    assert "arp htype 1 arp ptype ip arp hlen 6 arp plen 4 iifname . arp saddr ip @source4 return" in arp
+
+
+# --- the neighbour table, which is one for the whole kernel ---------------------------------------------------------
+
+_FORGE = """
+import socket, struct, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("eth0", 0))
+mac = s.getsockname()[4]
+def arp(i):
+    sender = bytes((10, 1, 2, 50 + i))
+    body = struct.pack("!HHBBH", 1, 0x800, 6, 4, 1) + mac + sender + bytes(6) + bytes((10, 1, 2, 1))
+    return b"\\xff" * 6 + mac + struct.pack("!H", 0x806) + body
+def solicitation(i, prefix):
+    source = prefix + bytes(7) + bytes((100 + i,)) if len(prefix) == 8 else prefix
+    target = socket.inet_pton(socket.AF_INET6, "2001:db8:1::1")
+    group = bytes.fromhex("ff0200000000000000000001ff") + target[13:]
+    icmp = struct.pack("!BBHI", 135, 0, 0, 0) + target + b"\\1\\1" + mac
+    summed = source + group + struct.pack("!II", len(icmp), 58) + icmp
+    total = sum(struct.unpack(f"!{len(summed) // 2}H", summed))
+    total = (total & 0xFFFF) + (total >> 16)
+    total = (total & 0xFFFF) + (total >> 16)
+    icmp = icmp[:2] + struct.pack("!H", ~total & 0xFFFF) + icmp[4:]
+    head = struct.pack("!IHBB", 6 << 28, len(icmp), 58, 255) + source + group
+    return b"\\x33\\x33" + group[12:] + mac + struct.pack("!H", 0x86DD) + head + icmp
+for i in range(20):
+    if sys.argv[1] == "ARP":
+        s.send(arp(i))
+    elif sys.argv[1] == "global":
+        s.send(solicitation(i, socket.inet_pton(socket.AF_INET6, "2001:db8:1::")[:8]))
+    else:
+        s.send(solicitation(i, bytes.fromhex("fe80000000000000")))
+"""
+
+
+def forged_neighbours(host: Host, kind: str, guarded: bool) -> list[str]:
+    """The neighbours that the host has after the container forged 20 senders."""
+    container = host.container()
+    result = host.plugin("ADD", {**GUARDED, "antiSpoof": guarded}).ok()
+    own = [ip["address"].split("/")[0] for ip in result["ips"]]
+    container.run(sys.executable, "-c", _FORGE, kind)
+    veth = result["interfaces"][0]["name"]
+    families = ["-4"] if kind == "ARP" else ["-6"]
+    known = [n["dst"] for family in families for n in host.ip(family, "neigh", "show", "dev", veth)]
+    derived = [a["local"] for a in container.ip("addr", "show", "eth0")[0]["addr_info"] if a["scope"] == "link"]
+    return [address for address in known if address not in own + derived]
+
+
+@pytest.mark.parametrize("kind", ["ARP", "global", "link-local"])
+def test_without_it_each_forged_sender_is_a_neighbour_of_the_host(host: Host, kind: str) -> None:
+    assert len(forged_neighbours(host, kind, guarded=False)) == 20
+
+
+@pytest.mark.parametrize("kind", ["ARP", "global", "link-local"])
+def test_with_it_no_forged_sender_is_a_neighbour_of_the_host(host: Host, kind: str) -> None:
+    assert forged_neighbours(host, kind, guarded=True) == []
+
+
+def test_a_guarded_container_is_found_again_after_the_host_forgot_it(host: Host) -> None:
+    """By ARP and by neighbour discovery, asked by either side."""
+    container = host.container()
+    veth = host.plugin("ADD", GUARDED).ok()["interfaces"][0]["name"]
+    for gateway in GATEWAYS:
+        host.run("ip", "neigh", "flush", "dev", veth)
+        container.run("ip", "neigh", "flush", "dev", "eth0")
+        with listening(host, gateway) as port:
+            assert connect(container, gateway, port) < 0.9
+    host.run("ip", "neigh", "flush", "dev", veth)
+    for address in ("10.1.2.2", "2001:db8:1::2"):
+        assert is_reachable(address)
+
+
+def test_a_link_local_address_of_another_kind_costs_the_container_nothing(host: Host) -> None:
+    container = host.container()
+    veth = host.plugin("ADD", GUARDED).ok()["interfaces"][0]["name"]
+    container.run("ip", "-6", "addr", "flush", "dev", "eth0", "scope", "link")
+    container.run("ip", "addr", "add", "fe80::77/64", "dev", "eth0", "nodad")
+    host.run("ip", "neigh", "flush", "dev", veth)
+    with listening(host, GATEWAYS[1]) as port:
+        assert connect(container, GATEWAYS[1], port) < 0.9

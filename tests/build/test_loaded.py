@@ -63,7 +63,12 @@ TABLE = modules("nft_names nft_owner nft_removal nft_ruleset nft_search nft_sock
 TABLE |= modules("nft nft_array nft_define nft_dump nft_element nft_expr nft_rule", "netlink.")
 MASQUERADE_CHECKED = TABLE | modules("masquerade masquerade_upkeep iptables_legacy")
 # GC goes through leases, links and rules, of masquerading and against spoofing, those of iptables included.
-GC = CALL | HOST_LOCAL | MASQUERADE_CHECKED | modules("commands.gc antispoof iptables_nft netlink.rt_link_dump")
+GC = (
+    CALL
+    | HOST_LOCAL
+    | MASQUERADE_CHECKED
+    | modules("commands.gc antispoof antispoof_ruleset iptables_nft netlink.rt_link_dump")
+)
 GC |= modules("host_local_upkeep rebuilding boot", "ipam.")
 
 # Puts itself before the launch line, and at the end writes what came since; _exit is the last thing that a call does.

@@ -19,7 +19,7 @@ MODULES = sorted(p for p in PACKAGE.rglob("*.py") if "console" not in p.parts)
 FLOOR = {"errnos", "errors", "undo", "jsonio", "ip", "__init__"}
 CORE = FLOOR | {
     "nlmsg", "attachment", "args", "conf", "mac", "result", "result_old", "result_read", "versions", "plan",
-    "nft_ruleset", "nft_names", "nft_owner", "netlink/exchange", "netlink/extended_ack",
+    "nft_ruleset", "antispoof_ruleset", "nft_names", "nft_owner", "netlink/exchange", "netlink/extended_ack",
     "netlink/rt_link", "netlink/rt_link_dump", "netlink/rt_addr", "netlink/rt_addr_dump",
     "netlink/rt_route", "netlink/rt_route_get", "netlink/rt_route_dump",
     "netlink/nft", "netlink/nft_array", "netlink/nft_define", "netlink/nft_dump", "netlink/nft_element",
@@ -128,7 +128,7 @@ HEADERS = [
     "linux/netlink.h", "linux/rtnetlink.h", "linux/if.h",
     "linux/if_link.h", "linux/if_addr.h", "linux/veth.h", "linux/nsfs.h", "linux/net_namespace.h",
     "linux/sched.h", "linux/netfilter/nfnetlink.h", "linux/netfilter/nf_tables.h", "linux/netfilter/nf_tables_compat.h",
-    "linux/netfilter.h", "linux/netfilter_ipv4.h", "linux/capability.h",
+    "linux/netfilter.h", "linux/netfilter_ipv4.h", "linux/netfilter_arp.h", "linux/capability.h",
 ]  # fmt: skip
 # Names of ours, or of headers that are not for user space (ip6_route.h), or another header's (libnftnl, nftables).
 OURS = re.compile(
