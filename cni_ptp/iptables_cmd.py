@@ -19,6 +19,7 @@ _ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/sbin:/sbin:/usr/bin:/bin"}
 _NAMES = {4: "iptables", 6: "ip6tables"}
 _MULTICAST = {4: "224.0.0.0/4", 6: "ff00::/8"}
 _JUMP = "-A POSTROUTING "
+_COMMENT_BEGINS = '--comment "name: '
 _WAIT_S = 30  # for the xtables lock
 _MOST_COMMENT = 255  # XT_MAX_COMMENT_LEN - 1, include/uapi/linux/netfilter/xt_comment.h
 
@@ -196,7 +197,9 @@ def _remove_legacy(attachment: Attachment, version: int, hints: list[bytes], lik
             pass
     there = _legacy_lines(attachment, version)
     jumps = [line for line in there if line.startswith(_JUMP)]
-    gone = [line for line in jumps if _source(line) in known or not _is_routed(_source(line))]
+    # Two containers may share a chain, whose name is a hash of network and container without a separator.
+    own = [line for line in jumps if comment in line or _COMMENT_BEGINS not in line]
+    gone = [line for line in own if _source(line) in known or not _is_routed(_source(line))]
     lines = ["-D" + line[2:] for line in gone]
     if there and len(gone) == len(jumps):
         lines += [f"-F {chain}", f"-X {chain}"]
@@ -217,7 +220,7 @@ def _is_routed(source: str) -> bool:
 
 def gc(network: str, valid: list[Attachment]) -> None:
     """No chain of the old interface is left whose rules say that it is of the network but of no valid attachment."""
-    keep = {attachment.go_chain() for attachment in valid}
+    keep = {attachment.containerid for attachment in valid}
     for version in _NAMES:
         owners: dict[str, list[bytes]] = {}
         for line in legacy_save(version) if has_nat(version) else []:
@@ -225,9 +228,8 @@ def gc(network: str, valid: list[Attachment]) -> None:
             if containerid and line.startswith(_JUMP) and _source(line):
                 owners.setdefault(containerid, []).append(parse_cidr(_source(line))[0])
         for containerid, sources in owners.items():
-            stale = Attachment(network, containerid, "")
-            if stale.go_chain() not in keep:
-                _remove_legacy(stale, version, sources, likely=False)
+            if containerid not in keep:
+                _remove_legacy(Attachment(network, containerid, ""), version, sources, likely=False)
 
 
 def findings(attachment: Attachment, addresses: list[tuple[bytes, int]]) -> list[str]:

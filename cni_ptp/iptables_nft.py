@@ -27,18 +27,24 @@ if TYPE_CHECKING:
     from .nlmsg import Message
 
 POSTROUTING = "POSTROUTING"
+_COMMENT_BEGINS = b'name: "'
 # The source address in the header: offset and length.
 SADDR = {4: (12, 4), 6: (8, 16)}
 
 
 class Jump:
-    """A rule of POSTROUTING that leads to a container's chain.  source: packed, None if the rule has none."""
+    """A rule of POSTROUTING that leads to a container's chain.
 
-    __slots__ = ("handle", "source")
+    source: packed, None if the rule has none.  is_anothers: its comment names another container.  The name of a chain
+    is a hash of network and container without a separator, so that two containers may share one.
+    """
 
-    def __init__(self, handle: int, source: bytes | None) -> None:
+    __slots__ = ("handle", "source", "is_anothers")
+
+    def __init__(self, handle: int, source: bytes | None, is_anothers: bool) -> None:
         self.handle = handle
         self.source = source
+        self.is_anothers = is_anothers
 
 
 def remove(sock: Socket, attachment: Attachment, hints: list[bytes]) -> None:
@@ -65,11 +71,13 @@ def jumps(sock: Socket, version: int, attachment: Attachment) -> list[Jump]:
     """The jumps to the container's chain.  Only rules that name the chain are read."""
     table, (offset, length) = IPTABLES_NAT[version], SADDR[version]
     chain = attachment.go_chain().encode() + b"\0"
+    own = attachment.go_comment().encode("utf-8", "surrogateescape")
     found = []
     for message in sock.dump(nft_rule.dump_rules(table, POSTROUTING)).messages:
         if chain in message.payload:
             attrs = nft_rule.RULE.read(message.payload)[1]
-            found.append(Jump(attrs[nft_rule.NFTA_RULE_HANDLE], source_of(attrs, offset, length)))
+            is_anothers = _COMMENT_BEGINS in message.payload and own not in message.payload
+            found.append(Jump(attrs[nft_rule.NFTA_RULE_HANDLE], source_of(attrs, offset, length), is_anothers))
     return found
 
 
@@ -91,7 +99,7 @@ def _try_remove(sock: Socket, version: int, attachment: Attachment, hints: Itera
         return
     there = jumps(sock, version, attachment)
     known = set(hints)
-    gone = [jump for jump in there if jump.source in known or not is_routed(jump.source)]
+    gone = [jump for jump in there if not jump.is_anothers and (jump.source in known or not is_routed(jump.source))]
     changes = [nft_rule.delete_rule(table, POSTROUTING, jump.handle) for jump in gone]
     if len(gone) == len(there):
         changes += [nft_rule.flush_chain(table, attachment.go_chain()), delete_chain(table, attachment.go_chain())]
@@ -139,12 +147,13 @@ def gc(network: str, valid: list[Attachment]) -> None:
         prefix = go_network_hash(network) + "-"
         keep = tuple(attachment.go_nft_hash() for attachment in valid)
         retry("collect rules of the Go plugin", _try_remove_go_rules, sock, prefix, keep)
-        chains = {attachment.go_chain() for attachment in valid}
+        kept = {attachment.containerid for attachment in valid}
         for version in IPTABLES_NAT:
             for containerid in _containers(sock, version, network):
                 stale = Attachment(network, containerid, "")
-                if stale.go_chain() not in chains:
-                    sources = [jump.source for jump in jumps(sock, version, stale) if jump.source is not None]
+                if containerid not in kept:
+                    own = [jump for jump in jumps(sock, version, stale) if not jump.is_anothers]
+                    sources = [jump.source for jump in own if jump.source is not None]
                     retry("collect rules of iptables", _try_remove, sock, version, stale, sources)
 
 

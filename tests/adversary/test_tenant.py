@@ -32,9 +32,9 @@ PAIRS = {
     "an ID of 255 characters": (("mynet", "x" * 254, "eth0"), ("mynet", "x" * 255, "eth0")),
 }
 
-# Not "the same letters otherwise divided": Go's chains, which the iptables backend shares, know no separator.
 CASES = [(pair, "nftables") for pair in PAIRS]
-CASES += [(p, "iptables") for p in ("a longer ID", "a longer interface name", "ID and network swapped", "another case")]
+# Go's chains, which the iptables backend shares, know no separator.
+CASES += [(pair, "iptables") for pair in PAIRS if not pair.startswith(("a network like", "an ID like"))]
 
 
 @pytest.mark.parametrize(("pair", "backend"), CASES)
