@@ -301,7 +301,11 @@ def is_lease(name: str) -> bool:
 def without_skeleton(ruleset: str) -> str:
     """The ruleset without our table if that holds no element: it may stay until GC."""
     tables = ("\n" + ruleset).split("\ntable ")
-    kept = [t for t in tables if not (t.startswith(("inet cni_ptp", "ip cni_ptp ", "ip6 cni_ptp ")) and _is_empty(t))]
+    kept = [
+        t
+        for t in tables
+        if not (t.startswith(("inet cni_ptp", "arp cni_ptp", "ip cni_ptp ", "ip6 cni_ptp ")) and _is_empty(t))
+    ]
     return "\ntable ".join(kept).strip()
 
 
