@@ -28,6 +28,8 @@ STATE_FAILED = 104
 CHECK_FAILED = 105
 INTERNAL = 999
 
+PACKAGE = "cni_ptp"
+
 
 class CniError(Exception):
     """A failure as the runtime will read it: code, msg, details.
@@ -108,4 +110,10 @@ def to_cni(failure: BaseException) -> CniError:
         name = errno_name(failure.errno) if failure.errno is not None else type(failure).__name__
         about = f"use {failure.filename}" if failure.filename is not None else "call the kernel"
         return CniError(KERNEL_REFUSED, about, f"{name}: {failure.strerror or failure}")
+    if isinstance(failure, ImportError) and not (failure.name or PACKAGE).startswith(PACKAGE):
+        # A C module that the dynamic loader could not open (EMFILE, ENOMEM, EIO are only in its words), or a Python
+        # without the module.
+        return CniError(PLUGIN_NOT_AVAILABLE, f"load the module {failure.name} of this Python", str(failure))
+    if isinstance(failure, MemoryError):
+        return CniError(TRY_AGAIN_LATER, "allocate memory", "ENOMEM")
     return CniError(INTERNAL, f"internal error: {type(failure).__name__}", str(failure))

@@ -60,6 +60,7 @@ def _scan(text: str) -> Any:
         strict=True,
         object_hook=None,
         object_pairs_hook=_fold,
+        array_hook=None,  # since Python 3.15
         parse_float=float,
         parse_int=_integer,
         parse_constant=_constant,

@@ -13,10 +13,11 @@ import json
 import os
 import re
 import subprocess
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from tests.bounds import until
 
 CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
 MS_PRIVATE_REC = 1 << 18 | 1 << 14
@@ -97,10 +98,24 @@ def new_network_namespace() -> None:
 
 def empty_directory(path: str) -> None:
     """The directory is an empty tmpfs, private to this mount namespace."""
-    if not os.path.isdir(path) and not os.access("/var/lib", os.W_OK):  # /var/lib/cni, and we are not root
-        _call("mount", b"tmpfs", b"/var/lib", b"tmpfs", 0, b"mode=755")
+    parent = os.path.dirname(path)
+    if not os.path.isdir(path) and not os.access(parent, os.W_OK):  # we are not root
+        _make_writable(parent)
     os.makedirs(path, exist_ok=True)
     _call("mount", b"tmpfs", path.encode(), b"tmpfs", 0, b"mode=755")
+
+
+def _make_writable(path: str) -> None:
+    """The directory takes new files, for as long as this mount namespace lives; what it held shows through."""
+    below = os.open(path, os.O_PATH)
+    try:
+        _call("mount", b"tmpfs", path.encode(), b"tmpfs", 0, b"mode=755")
+        for name in ("new", "work"):
+            os.mkdir(f"{path}/{name}", 0o755)
+        layers = f"lowerdir=/proc/thread-self/fd/{below},upperdir={path}/new,workdir={path}/work"
+        _call("mount", b"overlay", path.encode(), b"overlay", 0, layers.encode())
+    finally:
+        os.close(below)
 
 
 def release_directory(path: str) -> None:
@@ -235,17 +250,14 @@ class Host(Place):
         )
         return Reply(done)
 
-    def wait_for_local_routes(self) -> None:
-        """Each IPv6 address has its local route, which the kernel may make some time after it; at most a second."""
-        for _ in range(50):
-            wanted = {i["local"] for a in self.ip("-6", "addr", "show", "up") for i in settled(a["addr_info"])}
-            if wanted <= {r["dst"] for r in self.ip("-6", "route", "show", "table", "local")}:
-                return
-            time.sleep(0.02)
+    def has_local_routes(self) -> bool:
+        """Whether each IPv6 address has its local route, which the kernel may make some time after it."""
+        wanted = {i["local"] for a in self.ip("-6", "addr", "show", "up") for i in settled(a["addr_info"])}
+        return wanted <= {r["dst"] for r in self.ip("-6", "route", "show", "table", "local")}
 
     def snapshot(self) -> dict[str, Any]:
         """Whatever the plugin may leave, comparable; what the host as a whole keeps (forwarding) is not in it."""
-        self.wait_for_local_routes()
+        until(self.has_local_routes, "the local routes of all addresses")
         links = [
             (link["ifname"], link.get("address"), link.get("ifalias"), link.get("master"), "UP" in link["flags"])
             for link in self.ip("-d", "link")
@@ -289,7 +301,11 @@ def is_lease(name: str) -> bool:
 def without_skeleton(ruleset: str) -> str:
     """The ruleset without our table if that holds no element: it may stay until GC."""
     tables = ("\n" + ruleset).split("\ntable ")
-    kept = [t for t in tables if not (t.startswith(("inet cni_ptp", "ip cni_ptp ", "ip6 cni_ptp ")) and _is_empty(t))]
+    kept = [
+        t
+        for t in tables
+        if not (t.startswith(("inet cni_ptp", "arp cni_ptp", "ip cni_ptp ", "ip6 cni_ptp ")) and _is_empty(t))
+    ]
     return "\ntable ".join(kept).strip()
 
 

@@ -91,7 +91,7 @@ def python_version() -> str:
 
 
 def verify(path: str, interpreter: str) -> int:
-    """What the file holds is listed with hashes; 0 if every byte of it is what the sources of this checkout make.
+    """The verdict is printed, in one line if it is good; 0 if every byte is what the sources of this checkout make.
 
     The interpreter is not taken from the file: its first line could name any program.
     """
@@ -108,10 +108,8 @@ def verify(path: str, interpreter: str) -> int:
         print(f"{path} is NOT what these sources make for {interpreter} ({python_version()}):")
         print("".join([f"  {difference}\n" for difference in differences]), end="")
         return 1
-    for name, content in sorted(sources.items()):
-        print(f"{_sha256(content)}  {name}")
-    print(f"{_sha256(built)}  {path}")
-    print(f"verified: {len(sources)} sources and the bytecode of {python_version()} for {interpreter}, byte for byte")
+    made_of = f"what these {len(sources)} sources make for {interpreter} ({python_version()})"
+    print(f"verified: {path} is {made_of}, byte for byte; SHA-256 {_sha256(built)}")
     return 0
 
 
@@ -141,7 +139,7 @@ def _place(expected: bytes, offset: int) -> str:
         return f"byte {offset}, in the archive"
     stream = io.BytesIO(blob)
     launch = marshal.load(stream)  # noqa: S302  it was made by this process
-    index = next(value for value in launch.co_consts if isinstance(value, bytes))
+    index = max([value for value in launch.co_consts if isinstance(value, bytes)], key=len)  # which comes first, varies
     _, groups, [rest] = marshal.loads(index)  # noqa: S302
     at = offset - pack.HEAD_SIZE - stream.tell()
     sources = pack.sources_of(expected)

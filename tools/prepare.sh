@@ -1,6 +1,7 @@
 #!/bin/sh
 # prepare.sh test|lint: .venv has the packages of that extra in setup.cfg, and for tests the host the programs they run.
-# PYTHON: the interpreter tried first for .venv.  PACKAGES: Debian packages, installed as root when missing.
+# PYTHON: the interpreter tried first for .venv.  PACKAGES: Debian packages; root installs those that are missing, any
+# other user is told how.
 set -eu
 extra=$1
 
@@ -16,8 +17,12 @@ install_packages() {
     set -- $(missing_packages)
     [ $# -gt 0 ] || return 0
     if [ "$(id -u)" -ne 0 ]; then
-        echo "make: not root, so these packages are not installed, and tests that need them will say so: $*" >&2
-        return 0
+        cat >&2 <<END
+make: these packages are missing, and only root can install them. Run this once, then make again:
+    sudo apt-get update && sudo apt-get install --no-install-recommends -y $*
+Or run 'make PACKAGES= ...': the tests that need a missing program fail and name it.
+END
+        exit 1
     fi
     echo "make: installing $*" >&2
     export DEBIAN_FRONTEND=noninteractive

@@ -15,7 +15,7 @@ from tests.adversary.world import World, network
 
 PRECIOUS = Path("/run/precious")
 STATE = Path("/run/state")  # the dataDir
-_LONG_S = 10  # a call that waits for the user would wait for ever
+_LONG_S = 60  # a call that waits for the user would wait for ever
 
 
 def _link(name: str, target: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.adversary import netlink_shim
 from tests.adversary.world import FAMILIES, GO, Attached, World, elements, network
+from tests.bounds import until
 from tests.console.people import CONF_DIR, configure
 
 BACKENDS = ("nftables", "iptables")
@@ -46,12 +47,7 @@ def held_up(world: World, command: str, conf: dict[str, Any], netns: str, shim: 
     with open("/run/conf.json") as stdin:
         call = host.start(str(host.plugin_file), stdin=stdin, env=environ)
     world.processes.append(call)
-    for _ in range(1000):
-        if netlink_shim.HELD.exists():
-            break
-        time.sleep(0.01)
-    else:
-        raise AssertionError("no link was to be deleted")
+    until(netlink_shim.HELD.exists, "the request to delete a link")
     try:
         yield call
     finally:

@@ -42,7 +42,7 @@ def first_seen(a: Attached, gateway: str, spoofed: str, own: str) -> str:
     family = socket.AF_INET6 if ":" in gateway else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as receiver:
         receiver.bind((gateway, 0))
-        receiver.settimeout(5)
+        receiver.settimeout(60)
         for source in (spoofed, own):
             with entered(a.container.path), socket.socket(family, socket.SOCK_DGRAM) as sender:
                 sender.bind((source, 0))

@@ -19,7 +19,7 @@ OWN = "/proc/thread-self/ns/net"
 OUTSIDE = {4: ("192.0.2.1", "192.0.2.2"), 6: ("2001:db8:ffff::1", "2001:db8:ffff::2")}
 FAMILIES = {"v4": (4,), "v6": (6,), "dual": (4, 6)}
 _DEFAULT = {4: "0.0.0.0/0", 6: "::/0"}
-_TIMEOUT_S = 3.0
+_TIMEOUT_S = 60
 
 
 def network(name: str, number: int, versions: tuple[int, ...] = (4,), **more: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import pytest
 from cni_ptp.console import pack
 
 ROOT = Path(__file__).resolve().parents[2]
-MINORS = ("3.9", "3.10", "3.11", "3.12", "3.13")
+MINORS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 VERSION = {"CNI_COMMAND": "VERSION"}
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 from tests.console.people import ask
@@ -14,11 +13,8 @@ from tests.namespaces import Host
 
 def test_the_demo_shows_every_step_and_leaves_the_host_as_it_was(host: Host) -> None:
     before = host.snapshot(), sorted(os.listdir("/run"))
-    since = time.monotonic()
     done = ask(host, "demo")
-    took = time.monotonic() - since
     assert done.returncode == 0, done.stdout + done.stderr
-    assert took < 10
     for words in ("10.88.0.2/24", "fd00:88::2/64", "IPv4  10.88.0.1", "IPv6  fd00:88::1", "CHECK", "DEL", "none  ok"):
         assert words in done.stdout, words
     assert '"ipMasq": true' in done.stdout

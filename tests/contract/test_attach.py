@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
 
-from tests.contract.traffic import connect, listening
+from tests.contract.traffic import listening, lost_packets
 from tests.namespaces import Host
 
 VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
@@ -48,7 +47,7 @@ def test_a_container_is_attached_reaches_its_gateway_and_is_detached(
     assert result["cniVersion"] == version
     for family in families:
         with listening(host, GATEWAYS[family]) as port:
-            assert connect(container, GATEWAYS[family], port) < 0.9
+            assert lost_packets(container, GATEWAYS[family], port) == 0
     if version >= "0.4.0":
         assert host.plugin("CHECK", {**configuration, "prevResult": result}).ok() is None
     else:
@@ -59,14 +58,12 @@ def test_a_container_is_attached_reaches_its_gateway_and_is_detached(
     assert host.plugin("DEL", configuration).ok() is None
 
 
-def test_dual_stack_add_returns_within_200_ms(host: Host) -> None:
-    host.container()
-    durations = []
-    for i in range(5):
-        start = time.monotonic()
-        host.plugin("ADD", conf("1.0.0", ["v4", "v6"]), container=f"id{i}", ifname=f"eth{i}").ok()
-        durations.append(time.monotonic() - start)
-    assert min(durations) < 0.2
+def test_no_ipv6_address_waits_for_duplicate_address_detection(host: Host) -> None:
+    container = host.container()
+    host.plugin("ADD", conf("1.0.0", ["v4", "v6"])).ok()
+    for place in (host, container):
+        (address,) = [i for a in place.ip("-6", "addr", "show", "up") for i in a["addr_info"] if i["local"][0] == "2"]
+        assert address["nodad"] and "tentative" not in address, address
 
 
 def test_the_result_names_both_ends_as_the_kernel_has_them(host: Host) -> None:

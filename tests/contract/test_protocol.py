@@ -40,7 +40,7 @@ def test_without_a_command_the_about_text_is_on_stderr(
 
 def test_version_needs_nothing_but_its_name_and_does_not_read_stdin(plugin_file: Path) -> None:
     reading, writing = os.pipe()  # nobody writes and nobody closes: a read would wait for ever
-    done = run(plugin_file, {"CNI_COMMAND": "VERSION"}, input=None, stdin=reading, timeout=10)
+    done = run(plugin_file, {"CNI_COMMAND": "VERSION"}, input=None, stdin=reading, timeout=60)
     os.close(reading)
     os.close(writing)
     assert (done.returncode, done.stdout, done.stderr) == (0, VERSION_REPLY, b"")

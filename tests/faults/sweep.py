@@ -136,7 +136,7 @@ def is_reachable(address: str) -> bool:
     """Whether packets get to the address and back: a closed port says so."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with contextlib.closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
-        probe.settimeout(2)
+        probe.settimeout(60)
         return probe.connect_ex((address, 9)) == ECONNREFUSED
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.bounds import until
 from tests.contract.test_attach import conf
 from tests.namespaces import Host
 
@@ -95,6 +96,15 @@ def test_a_failing_release_does_not_keep_del_from_the_rest(host: Host) -> None:
     assert host.snapshot() == before
 
 
+def has_open(pid: int, path: str) -> bool:
+    """Whether the process has the file open."""
+    found = []
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):  # closed meanwhile
+            found.append(os.readlink(fd))
+    return path in found
+
+
 @pytest.mark.parametrize("waiting_in", ["the IPAM plugin", "the lock"])
 def test_sigterm_ends_a_waiting_add_at_once_and_it_undoes(host: Host, waiting_in: str) -> None:
     """A runtime that loses patience sends SIGTERM."""
@@ -109,9 +119,7 @@ def test_sigterm_ends_a_waiting_add_at_once_and_it_undoes(host: Host, waiting_in
         hung.stdin.write(stdin)
         hung.stdin.close()
         hung.stdin = None
-        deadline = time.monotonic() + 10
-        while not Path("/run/calls").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(Path("/run/calls").exists, "a call of the IPAM plugin")
         target = hung
         if waiting_in == "the lock":
             target = subprocess.Popen([host.plugin_file], env=env, stdin=pipe, stdout=pipe, stderr=pipe)
@@ -119,16 +127,17 @@ def test_sigterm_ends_a_waiting_add_at_once_and_it_undoes(host: Host, waiting_in
             target.stdin.write(stdin)
             target.stdin.close()
             target.stdin = None
-            time.sleep(0.3)
-        start = time.monotonic()
+            pid = target.pid
+            until(lambda: has_open(pid, "/run/cni-ptp/lock"), "the second call at the lock")
         target.send_signal(signal.SIGTERM)
-        out, err = target.communicate(timeout=20)
-        assert time.monotonic() - start < 2
+        out, err = target.communicate(timeout=60)
         assert (target.returncode, err) == (1, b"")
-        assert json.loads(out)["code"] == 11
+        # Had it waited to the end, for the plugin or for the lock, it would have said so.
+        assert (json.loads(out)["code"], json.loads(out)["msg"]) == (11, "stopped by a signal")
         if target is not hung:
+            assert hung.poll() is None
             hung.send_signal(signal.SIGTERM)
-            hung.communicate(timeout=20)
+            hung.communicate(timeout=60)
     assert calls() == ["ADD", "DEL"]
     assert host.snapshot() == before
 

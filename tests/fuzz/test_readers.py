@@ -1,9 +1,8 @@
-"""Whatever the bytes: a reader gives a value or raises DecodeError, at once."""
+"""Whatever the bytes: a reader gives a value or raises DecodeError."""
 
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +24,7 @@ from cni_ptp.netlink import (
 from cni_ptp.netlink.exchange import Exchange
 from cni_ptp.netlink.extended_ack import path
 from cni_ptp.nlmsg import Request, Table, split
+from tests.bounds import little_work
 from tests.fuzz.mutate import damaged
 from tests.golden import HERE, datagrams
 
@@ -81,9 +81,8 @@ def test_a_damaged_datagram_is_read_or_refused(name: str, datagram: bytes) -> No
     rng = random.Random(name)
     for _ in range(ROUNDS):
         broken = damaged(datagram, rng)
-        started = time.monotonic()
-        read_all(broken)
-        assert time.monotonic() - started < 1, broken.hex()
+        with little_work(broken):
+            read_all(broken)
 
 
 def test_noise_is_read_or_refused() -> None:

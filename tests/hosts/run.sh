@@ -1,8 +1,10 @@
 #!/bin/sh
-# The plugin under each CPython from 3.9 to 3.13 that is found, and in Debian systems with nothing but a Python.
+# The plugin under each CPython from 3.9 to 3.13 that is found and those of Debian unstable, and in Debian systems with
+# nothing but a Python.
 #
-# Under each CPython: a file built for it passes the contract tests.  In each Debian: dist/ptp, copied in, goes the way
-# of journey.py.  Prints a line a host; exit status 0 if all is right.  As root; every call is in namespaces of its own.
+# Under each CPython: a file built for it passes the contract tests, in Debian unstable also the unit tests and those of
+# the built file.  In each Debian: dist/ptp, copied in, goes the way of journey.py.  Prints a line a host; exit status 0
+# if all is right.  As root; every call is in namespaces of its own.  MINORS='12 13' and UNSTABLE=15 select.
 set -eu
 cd "$(dirname "$0")/../.."
 failed=0
@@ -37,6 +39,32 @@ for minor in ${MINORS-9 10 11 12 13}; do
     PTP=$PWD/$directory/ptp unshare -n -m .venv/bin/python -m pytest -q -n auto tests/contract >"$directory.log" 2>&1
     verdict "CPython 3.$minor, contract tests" "$directory.log"
     set -e
+done
+
+# in_unstable PYTHON: the tests of that Python, run in a Debian unstable that has what they need.
+in_unstable() {
+    root=build/hosts/unstable
+    packages=$(echo "$PACKAGES" | sed 's/python3-venv//; s/debootstrap.*//')
+    # shellcheck disable=SC2086  words
+    tools/debian_root.sh sid "$root" "$(echo $packages python3.14 python3.15 python3-pytest python3-pytest-xdist make |
+        tr ' ' ,)"
+    set +e
+    # The tests make the root private, so it must be a mount.
+    unshare -n -m sh -euc '
+        mount --bind "$1" "$1" && cd "$1" && mkdir -p repository
+        mount --bind "$2" repository && mount -t proc proc proc && mount --rbind /dev dev && mount -t tmpfs tmp tmp
+        exec chroot . sh -euc "
+            cd /repository
+            export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 PTP=/tmp/built/ptp
+            $3 tools/build_ptp.py build --interpreter /usr/bin/$3 --to /tmp/built
+            $3 -m pytest -p no:cacheprovider -q -n auto tests/unit tests/contract tests/build"' \
+        sh "$root" "$PWD" "$1" >"$root.$1.log" 2>&1
+    verdict "Debian unstable, $1, tests of units, the contract and the built file" "$root.$1.log"
+    set -e
+}
+
+for minor in ${UNSTABLE-14 15}; do
+    in_unstable "python3.$minor"
 done
 
 # with_plugin SUITE PACKAGES: $root is that Debian, and has the plugin.

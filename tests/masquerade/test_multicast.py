@@ -34,7 +34,7 @@ if v6:
 else:
     request = socket.inet_aton(group) + socket.inet_aton(mine)
     s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, request)
-s.settimeout(5)
+s.settimeout(60)
 print("ready", flush=True)
 for _ in range(2):
     text, peer = s.recvfrom(100)

@@ -18,7 +18,8 @@ _RESUMED = re.compile(r"^(\d+) +<\.\.\. [a-z0-9_]+ resumed>(.*)$")
 _STARTED = re.compile(r'"([^"]*)"')
 _DIR_FD = re.compile(r"^(?:AT_FDCWD|\d+)<([^>]*)>, \"([^\"]*)\"")
 _LINKED = re.compile(r'^"[^"]*", (?:AT_FDCWD|\d+)<([^>]*)>, "([^"]*)"')
-_INTERPRETER = re.compile(r"/lib(64)?/python3(\.\d+|\d*\.zip)?(/|$)|\.so(\.\d+)*$|^/etc/ld\.so")
+# fork reads /proc/self/stat since Python 3.12, for the number of threads.
+_INTERPRETER = re.compile(r"/lib(64)?/python3(\.\d+|\d*\.zip)?(/|$)|\.so(\.\d+)*$|^/etc/ld\.so|^/proc/self/stat$")
 _BOTH_LINKED = re.compile(r'^(?:AT_FDCWD|\d+)<[^>]*>, "[^"]*", (?:AT_FDCWD|\d+)<([^>]*)>, "([^"]*)"')
 _FILE_CALLS = {
     "mkdir": "create",

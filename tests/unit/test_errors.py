@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -50,12 +51,26 @@ def test_a_code_of_the_specification_has_its_number(name: str, code: int) -> Non
         (OSError("odd"), 100, "call the kernel", "OSError: odd"),
         (KeyError("k"), 999, "internal error: KeyError", "'k'"),
         (RecursionError("deep"), 999, "internal error: RecursionError", "deep"),
-        (MemoryError(), 999, "internal error: MemoryError", ""),
+        (MemoryError(), 11, "allocate memory", "ENOMEM"),
+        (ImportError("no name", name="cni_ptp.ip"), 999, "internal error: ImportError", "no name"),
+        (ImportError("odd"), 999, "internal error: ImportError", "odd"),
     ],
 )
 def test_every_exception_is_reported_as_a_cni_error(failure: BaseException, code: int, msg: str, details: str) -> None:
     error = to_cni(failure)
     assert (error.code, error.msg, error.details) == (code, msg, details)
+
+
+def test_a_c_module_that_the_dynamic_loader_refuses_is_no_bug_of_ours(tmp_path: Path) -> None:
+    """As with too many open files, no memory, or a disk that cannot be read."""
+    library = tmp_path / f"_odd{EXTENSION_SUFFIXES[0]}"
+    library.write_bytes(b"")
+    loader = ExtensionFileLoader("_odd", str(library))
+    with pytest.raises(ImportError) as refused:
+        loader.create_module(ModuleSpec("_odd", loader, origin=str(library)))
+    error = to_cni(refused.value)
+    assert (error.code, error.msg) == (50, "load the module _odd of this Python")
+    assert str(library) in error.details
 
 
 def test_a_cni_error_is_passed_on_itself() -> None:
