@@ -20,7 +20,7 @@ TO := /opt/cni/bin
 BENCH_ARGS := --fill 0 1000 5000 --burst 200
 
 build: ## build dist/ptp, its SBOM and SHA256SUMS (PYTHON=/path: the interpreter that will run it)
-	@"$(PYTHON)" tools/build_ptp.py build --interpreter "$(PYTHON)"
+	@"$(PYTHON)" -I -S tools/build_ptp.py build --interpreter "$(PYTHON)"
 
 demo: build ## see it work: a host and a container of its own, this machine's network is not touched
 	@dist/ptp demo
@@ -32,7 +32,7 @@ uninstall: build ## take it away again, and put back what was there (TO=/opt/cni
 	@dist/ptp uninstall --to "$(TO)"
 
 verify: ## rebuild from these sources and compare dist/ptp with it byte for byte
-	@"$(PYTHON)" tools/build_ptp.py verify --interpreter "$(PYTHON)"
+	@"$(PYTHON)" -I -S tools/build_ptp.py verify --interpreter "$(PYTHON)"
 
 test: build ## run the tests, installing what they need (PYTEST_ARGS='-k …' selects)
 	@tools/prepare.sh test
