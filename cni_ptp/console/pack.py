@@ -29,8 +29,8 @@ LAUNCH = PACKAGE + "/launch.py"
 LICENCE = "LICENSE"
 _NO_INDEX = b'INDEX = b""'  # as it stands in launch.py
 HEAD_SIZE = 1024
-# Of the Python that packs, besides spawn.ISOLATED, so that the same sources make the same bytes.  Without column numbers
-# (from 3.11 on) the bytecode of a module is a fifth smaller, and loads that much faster.
+# Of the Python that packs, besides spawn.ISOLATED, so that the same sources make the same bytes.  Without column
+# numbers (from 3.11 on) the bytecode of a module is a fifth smaller, and loads that much faster.
 OPTIONS = ("-X", "pycache_prefix=/nonexistent", "-X", "no_debug_ranges")
 # Linux before 5.1 cuts a shebang line there without a word; newer kernels at 255.  fs/binfmt_script.c BINPRM_BUF_SIZE
 MOST_SHEBANG = 127
@@ -74,7 +74,7 @@ else:
     exec("del sys.argv[0]; sys.path.append(sys.argv[0]); from cni_ptp.__main__ import run; run()")
 """
 _ARCHIVE_MAIN = b"""\
-# `python3 FILE` starts here.
+# `python3 -I -S FILE` starts here.
 from cni_ptp.__main__ import run
 run()
 """

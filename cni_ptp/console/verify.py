@@ -27,9 +27,8 @@ version of Python is needed to tell.
 """
 EXAMPLES = """\
 examples:
-  ptp verify /opt/cni/bin/ptp
-  ptp verify --verbose ./ptp              also the SHA-256 of it and of its sources
-  /usr/bin/python3.12 -I -S ptp verify FILE     a file that was built for 3.12
+  ptp verify /opt/cni/bin/ptp             one line, and the exit status
+  ptp verify --verbose /opt/cni/bin/ptp   also the SHA-256 of each source
 """
 _OTHER_PYTHON = 3
 _BUILT_FOR = re.compile(rb"^# Python (3\.\d{1,2}), then a zip archive of the sources,", re.MULTILINE)
