@@ -14,7 +14,8 @@ import stat
 _BACKUP = ".cni-ptp-backup"
 _RANDOM_BYTES = 8
 # The second form is version 1.0.0's, which named them by the process.
-_ASIDE = re.compile(r"\..+\.[0-9a-f]{16}\.cni-ptp-new|\.(ptp|host-local|static|10-.+\.conflist)\.[0-9]+\.new")
+_OURS = r"\.(ptp|host-local|static|10-.+\.conflist)"
+_ASIDE = re.compile(rf"\..+\.[0-9a-f]{{16}}\.cni-ptp-new|{_OURS}\.[0-9]+\.new|{_OURS}{re.escape(_BACKUP)}\.[0-9]+")
 
 
 class Aside:
