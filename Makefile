@@ -2,7 +2,7 @@
 
 # The interpreter that will run dist/ptp; it is named in the file's first line.
 PYTHON := $(shell test -x /usr/bin/python3 && echo /usr/bin/python3 || \
-	python3 -c 'import os, sys; print(os.path.realpath(sys.executable))')
+	python3 -I -S -c 'import os, sys; print(os.path.realpath(sys.executable))')
 
 # The packages of Debian and Ubuntu that `make test` needs; as root it installs those that are missing.
 PACKAGES := python3-venv iproute2 iptables nftables strace util-linux containernetworking-plugins gcc libc6-dev \
@@ -22,7 +22,7 @@ TO := /opt/cni/bin
 BENCH_ARGS := --fill 0 1000 5000 --burst 200
 
 build: ## build dist/ptp, its SBOM and SHA256SUMS (PYTHON=/path: the interpreter that will run it)
-	@"$(PYTHON)" tools/build_ptp.py build --interpreter "$(PYTHON)"
+	@"$(PYTHON)" -I -S tools/build_ptp.py build --interpreter "$(PYTHON)"
 
 demo: build ## see it work: a host and a container of its own, this machine's network is not touched
 	@dist/ptp demo
@@ -34,7 +34,10 @@ uninstall: build ## take it away again, and put back what was there (TO=/opt/cni
 	@dist/ptp uninstall --to "$(TO)"
 
 verify: ## rebuild from these sources and compare dist/ptp with it byte for byte
-	@"$(PYTHON)" tools/build_ptp.py verify --interpreter "$(PYTHON)"
+	@"$(PYTHON)" -I -S tools/build_ptp.py verify --interpreter "$(PYTHON)"
+
+manifest: ## write cni_ptp/console/manifest.py, the list of the sources, from git's
+	@"$(PYTHON)" -I -S tools/build_ptp.py manifest
 
 test: build ## run the tests, installing what they need (PYTEST_ARGS='-k …' selects)
 	@tools/prepare.sh test
@@ -49,9 +52,9 @@ lint: ## ruff and mypy --strict
 
 bench: build ## compare with the Go plugin; writes docs/performance.md, README.md (BENCH_ARGS: see tools/bench.py)
 	@tools/prepare.sh test
-	python3 tools/bench.py --write docs $(BENCH_ARGS)
-	python3 tools/bench_report.py docs/performance.json
-	python3 tools/readme_figures.py
+	python3 -I -S tools/bench.py --write docs $(BENCH_ARGS)
+	python3 -I -S tools/bench_report.py docs/performance.json
+	python3 -I -S tools/readme_figures.py
 
 # The container runtimes of Debian 12; each test runs them in namespaces of its own, with files of its own.
 e2e: PACKAGES += containerd runc podman busybox-static curl
@@ -92,8 +95,8 @@ kernels: build ## run it on Debian's kernels 5.10, 6.1 and 6.12 in virtual machi
 	@tests/kernels/run.sh
 
 readme: build ## put what the demo prints, and the figures of docs/performance.json, into README.md
-	python3 tools/demo_output.py
-	python3 tools/readme_figures.py
+	python3 -I -S tools/demo_output.py
+	python3 -I -S tools/readme_figures.py
 
 clean: ## remove what the other targets made
 	rm -rf dist build .venv .mypy_cache .ruff_cache .pytest_cache *.egg-info
@@ -102,5 +105,5 @@ help: ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; \
 		do printf '  make %-11s %s\n' "$$target" "$$text"; done
 
-.PHONY: e2e containerd2 hosts newcomer kernels build demo install uninstall verify test lint bench faults readme clean help
+.PHONY: e2e containerd2 hosts newcomer kernels build demo install uninstall verify manifest test lint bench faults readme clean help
 .DEFAULT_GOAL := build

@@ -1,16 +1,21 @@
-"""Run one child to its end: bytes in, bounded bytes out, bounded time.
+"""Run one child to its end: bytes in, bounded bytes out, bounded time.  Nothing else of ours starts a program.
 
-Source: posix_spawn(3), memfd_create(2).  No descriptor but 0, 1 and 2 reaches the child: all of ours are close-on-exec.
+A child is a program that nobody else can have put there (trusted.py), with the descriptors 0, 1 and 2 and no other, and
+with an environment that the caller made.  A Python is always isolated: `python` below.
+Source: posix_spawn(3), memfd_create(2).
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import sys
 from select import POLLIN, poll
 from time import monotonic, sleep
 
 from . import signals
+from .trusted import distrust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +23,10 @@ if TYPE_CHECKING:
 
 MOST_OUTPUT = 1 << 20  # bytes, of stdout and of stderr each
 TIME_S = 60.0
+# Of programs that need nothing of the caller's.  PATH is for what they start themselves.
+ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+# No PYTHON* variable, no working directory or user's packages in sys.path (-I); no site-packages or .pth files (-S).
+ISOLATED = ("-I", "-S")
 _BUSY_TRIES = 6
 _BUSY_PAUSE_S = 1.0
 _SLICE_MS = 50
@@ -40,12 +49,24 @@ class Overrun(Exception):
     """The child was killed: it said too much or took too long."""
 
 
-def run(path: str, argv: list[str], env: Mapping[str, str], stdin: bytes, time_s: float = TIME_S) -> Finished:
-    """The program at `path` has run with `stdin` as its input, a file.
+def run(
+    path: str,
+    argv: list[str],
+    env: Mapping[str, str],
+    stdin: bytes,
+    time_s: float = TIME_S,
+    most_output: int = MOST_OUTPUT,
+) -> Finished:
+    """Run the program at the absolute `path` with `stdin` as its input, a file, and wait for its end.
 
-    OSError if it can not be started; Overrun if it took over `time_s` or wrote over 1 MiB, CniError 11 if a signal asks
-    us to stop: then it is killed.
+    OSError if it cannot be started, or must not be: EACCES if somebody else can have written it.  Overrun if it took
+    over `time_s` or wrote over `most_output` bytes, CniError 11 if a signal asks us to stop: then it is killed.
     """
+    # The Python that runs us already does what its owner wants.
+    refusal = distrust(path) if path != sys.executable else ""
+    if refusal:
+        raise PermissionError(errno.EACCES, refusal)
+    _keep_descriptors()
     given = os.memfd_create("stdin")
     ends: list[int] = [given]
     try:
@@ -60,10 +81,35 @@ def run(path: str, argv: list[str], env: Mapping[str, str], stdin: bytes, time_s
         for fd in (given, out_end, err_end):
             os.close(fd)
             ends.remove(fd)
-        return _attend(pid, path, out, err, monotonic() + time_s, time_s)
+        return _attend(pid, path, out, err, time_s, most_output)
     finally:
         for fd in ends:
             os.close(fd)
+
+
+def python(
+    interpreter: str,
+    code: str,
+    argv: list[str],
+    stdin: bytes = b"",
+    *,
+    options: tuple[str, ...] = (),
+    time_s: float = TIME_S,
+    most_output: int = MOST_OUTPUT,
+) -> Finished:
+    """Run `code`, with `argv` as sys.argv[1:], in an isolated Python that has these options, too.  Raises as `run`."""
+    words = [interpreter, *ISOLATED, "-B", *options, "-c", code, *argv]
+    return run(interpreter, words, ENVIRONMENT, stdin, time_s, most_output)
+
+
+def _keep_descriptors() -> None:
+    """Make every descriptor above 2 close-on-exec: those of ours are, those that the caller left open may not be."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2:
+            try:
+                fcntl.fcntl(int(name), fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+            except OSError:  # EBADF: it was the directory's own
+                pass
 
 
 def _fill(fd: int, content: bytes) -> None:
@@ -86,7 +132,8 @@ def _start(path: str, argv: list[str], env: Mapping[str, str], standard: tuple[i
     raise AssertionError("unreachable")
 
 
-def _attend(pid: int, path: str, out: int, err: int, deadline: float, time_s: float) -> Finished:
+def _attend(pid: int, path: str, out: int, err: int, time_s: float, most_output: int) -> Finished:
+    deadline = monotonic() + time_s
     said: dict[int, list[bytes]] = {out: [], err: []}
     waiting = poll()
     for fd in said:
@@ -105,8 +152,8 @@ def _attend(pid: int, path: str, out: int, err: int, deadline: float, time_s: fl
                         open_fds.remove(fd)
             else:
                 sleep(0.001)
-            if sum(map(len, said[out])) > MOST_OUTPUT or sum(map(len, said[err])) > MOST_OUTPUT:
-                raise Overrun(f"{path} wrote more than {MOST_OUTPUT} bytes and was killed")
+            if max(sum(map(len, parts)) for parts in said.values()) > most_output:
+                raise Overrun(f"{path} wrote more than {most_output} bytes and was killed")
             # A grandchild may keep the pipes open for ever: the child's own end is what counts.
             status = _ended(pid) if not open_fds or not waiting.poll(0) else None
     except BaseException:

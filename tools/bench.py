@@ -77,7 +77,7 @@ def in_hosts_of_their_own(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as directory:
         for mode in options.mode:
             part = Path(directory, mode)
-            argv = [sys.executable, os.path.abspath(__file__), "--mode", mode, "--write", str(part)]
+            argv = [sys.executable, "-I", "-S", os.path.abspath(__file__), "--mode", mode, "--write", str(part)]
             for name in ("ours", "peer", "pairs", "peer_most", "burst", "at_once"):
                 argv += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
             argv += ["--fill", *map(str, options.fill)]

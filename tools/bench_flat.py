@@ -17,6 +17,8 @@ import subprocess
 import sys
 import time
 
+sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+
 import bench
 
 CLONE_NEWNET = 0x40000000
@@ -32,7 +34,8 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=43)
     options = parser.parse_args()
     if os.environ.get("BENCH_INSIDE") != "1":
-        argv = ["unshare", "-n", "-m", "sh", "-c", bench.INSIDE, "sh", sys.executable, os.path.abspath(__file__)]
+        script = os.path.abspath(__file__)
+        argv = ["unshare", "-n", "-m", "sh", "-c", bench.INSIDE, "sh", sys.executable, "-I", "-S", script]
         subprocess.run([*argv, *sys.argv[1:]], env={**os.environ, "BENCH_INSIDE": "1"}, check=True)
         return
     directory = os.path.abspath(options.ours)

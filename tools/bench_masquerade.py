@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.append(str(ROOT))
 
 from cni_ptp import iptables_cmd, nft_masquerade, nft_socket, nft_transaction  # noqa: E402
 from cni_ptp.attachment import Attachment  # noqa: E402
@@ -63,7 +63,7 @@ def main() -> None:
     options = parser.parse_args()
     if os.environ.get("BENCH_INSIDE") != "1":
         os.environ["BENCH_INSIDE"] = "1"
-        os.execvp("unshare", ["unshare", "-n", "-m", "sh", "-c", _INSIDE, "sh", sys.executable, *sys.argv])
+        os.execvp("unshare", ["unshare", "-n", "-m", "sh", "-c", _INSIDE, "sh", sys.executable, "-I", "-S", *sys.argv])
     for line in _OUTSIDE.strip().splitlines():
         subprocess.run(line.split(), check=True)
     for attached in options.attached:
@@ -95,7 +95,7 @@ def rate(backend: str, attached: int, name: str, connections: int) -> float:
     # Else the flows of one round fill the table of the next.
     Path("/proc/sys/net/netfilter/nf_conntrack_udp_timeout").write_text("1")
     try:
-        argv = ["ip", "netns", "exec", name, sys.executable, "-c", _CLIENT, str(connections)]
+        argv = ["ip", "netns", "exec", name, sys.executable, "-I", "-S", "-c", _CLIENT, str(connections)]
         done = subprocess.run(argv, capture_output=True, check=True)
     finally:
         call("DEL", conf, name)

@@ -1,32 +1,40 @@
-"""Builds dist/ptp, its SHA256SUMS and its SBOM; or verifies a built file against the sources.
+"""Builds dist/ptp, its SHA256SUMS and its SBOM; verifies a built file against the sources; writes the list of sources.
 
     build_ptp.py build  [--interpreter PATH] [--to DIRECTORY]
     build_ptp.py verify [--interpreter PATH] [FILE]
+    build_ptp.py manifest
 
-Run it by the Python that shall run the plugin: bytecode is bound to one version of it.
+Run it by the Python that shall run the plugin: bytecode is bound to one version of it.  A file is packed and verified
+if git lists it, or where there is no git repository if cni_ptp/console/manifest.py does; never because it lies there.
 """
 
 from __future__ import annotations
 
-import argparse
-import hashlib
-import io
-import marshal
 import os
-import shutil
 import sys
-import zipfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
+_ISOLATED = ("-I", "-S", "-B", "-X", "pycache_prefix=/nonexistent", "-X", "no_debug_ranges")
+if __name__ == "__main__" and not (sys.flags.isolated and sys.pycache_prefix == "/nonexistent"):
+    # Anew, before anything is imported that the working directory or the environment may have chosen.
+    os.execve(sys.executable, [sys.executable, *_ISOLATED, *sys.argv], {"PATH": os.environ.get("PATH", os.defpath)})
+# The checkout comes last: the standard library is never looked for in it.
+sys.path += [os.path.join(ROOT, "tools"), ROOT]
+
+import argparse  # noqa: E402
+import hashlib  # noqa: E402
+import shutil  # noqa: E402
 
 import sbom  # noqa: E402
 
 import cni_ptp  # noqa: E402
-from cni_ptp.console import pack  # noqa: E402
+from cni_ptp import spawn  # noqa: E402
+from cni_ptp.console import comparing, manifest, pack, placing, program  # noqa: E402
 
 SUMS = "SHA256SUMS"
 SBOM = "ptp.spdx.json"
+MANIFEST = os.path.join(ROOT, "cni_ptp", "console", "manifest.py")
+_GITS = ("/usr/bin/git", "/usr/local/bin/git", "/bin/git")
 
 
 def main() -> int:
@@ -36,26 +44,18 @@ def main() -> int:
     build_verb = verbs.add_parser("build")
     build_verb.add_argument("--to", default=os.path.join(ROOT, "dist"), help="the directory of the three files")
     verify_verb = verbs.add_parser("verify")
+    verbs.add_parser("manifest")
     for verb in (build_verb, verify_verb):
         verb.add_argument("--interpreter", default=sys.executable, help="what the shebang line names")
     verify_verb.add_argument("file", nargs="?", default=os.path.join(ROOT, "dist", "ptp"))
     arguments = parser.parse_args()
+    if arguments.verb == "manifest":
+        return write_manifest()
     interpreter = interpreter_path(arguments.interpreter)
     if arguments.verb == "verify":
         return verify(arguments.file, interpreter)
     build(interpreter, arguments.to)
     return 0
-
-
-def in_a_process_of_its_own() -> None:
-    """This program starts anew unless nothing but the sources and the Python version can shape what it makes.
-
-    The order of constant sets depends on the hash seed (before 3.11), the sharing inside marshalled code on the strings
-    that the process holds, and these on whether a module came from a cached .pyc file.
-    """
-    if os.environ.get("PYTHONHASHSEED") != "0" or sys.pycache_prefix != "/nonexistent":
-        environ = {"PYTHONHASHSEED": "0", "PATH": os.environ.get("PATH", os.defpath)}
-        os.execve(sys.executable, [sys.executable, *pack.OPTIONS, *sys.argv], environ)
 
 
 def interpreter_path(wanted: str) -> str:
@@ -68,18 +68,73 @@ def interpreter_path(wanted: str) -> str:
 
 def build(interpreter: str, directory: str) -> None:
     """The directory holds ptp, SHA256SUMS and the SBOM, each replaced at once."""
-    sources = pack.sources_in(ROOT)
+    names, lister = listed()
+    sources = pack.sources_in(ROOT, names)
     os.makedirs(directory, exist_ok=True)
     files = made(sources, interpreter)
+    placing.sweep(directory)
     for name, content in files.items():
-        _replace(os.path.join(directory, name), content, 0o755 if name == "ptp" else 0o644)
+        path = os.path.join(directory, name)
+        with placing.Aside(path, content, 0o755 if name == "ptp" else 0o644) as aside:
+            aside.move_to(path)
     size = len(files["ptp"]) // 1024
     print(f"{os.path.join(directory, 'ptp')}: {size} KiB, for {interpreter} ({python_version()})")
+    stray = unlisted(names)
+    if stray:
+        print(f"left out, not in the list of {lister}: {', '.join(stray)}")
+
+
+def listed() -> tuple[tuple[str, ...], str]:
+    """Return (the files that are packed, who lists them): git's list of the checkout, else the manifest's."""
+    names = git_list()
+    return (names, "git") if names else (manifest.FILES, "cni_ptp/console/manifest.py")
+
+
+def git_list() -> tuple[str, ...]:
+    """Return the sources that git knows of; () where this is not a repository, or git will not or cannot tell."""
+    git = next(filter(os.path.exists, _GITS), "")
+    if not git or not os.path.lexists(os.path.join(ROOT, ".git")):
+        return ()
+    # A file system monitor would be a program of the repository's choice.
+    argv = [git, "-c", "core.fsmonitor=false", "-C", ROOT, "ls-files", "-z", "--", pack.PACKAGE, pack.LICENCE]
+    try:
+        done = spawn.run(git, argv, spawn.ENVIRONMENT, b"")
+    except (OSError, spawn.Overrun):
+        return ()
+    names = [name for name in done.out.decode("utf-8", "surrogateescape").split("\0") if pack.is_source(name)]
+    return tuple(sorted(names)) if done.status == 0 else ()
+
+
+def unlisted(names: tuple[str, ...]) -> list[str]:
+    """Return what lies in the package's directory and is not listed: files, and with a slash directories."""
+    stray = set()
+    for folder, folders, files in os.walk(os.path.join(ROOT, pack.PACKAGE)):
+        here = os.path.relpath(folder, ROOT)
+        for name in list(folders):
+            if not any(listed_name.startswith(f"{here}/{name}/") for listed_name in names):
+                stray.add(f"{name}/" if name == "__pycache__" else f"{here}/{name}/")
+                folders.remove(name)
+        stray.update([f"{here}/{name}" for name in files if f"{here}/{name}" not in names])
+    return sorted(stray)
+
+
+def write_manifest() -> int:
+    """Write the manifest from git's list; 1 if there is none."""
+    names = git_list()
+    if not names:
+        print("build_ptp.py: git does not list the sources here", file=sys.stderr)
+        return 1
+    with open(MANIFEST, encoding="utf-8") as f:
+        head = f.read().partition("FILES = (")[0]
+    content = head + "FILES = (\n" + "".join([f'    "{name}",\n' for name in names]) + ")\n"
+    with placing.Aside(MANIFEST, content.encode(), 0o644) as aside:
+        aside.move_to(MANIFEST)
+    return 0
 
 
 def made(sources: dict[str, bytes], interpreter: str) -> dict[str, bytes]:
     """The contents of the files that a build writes, by name."""
-    ptp = pack.pack(sources, interpreter, python_version())
+    ptp = program.packed(sources, interpreter, sys.executable)
     files = {"ptp": ptp, SBOM: sbom.spdx(cni_ptp.__version__, ptp, sources)}
     sums = [f"{_sha256(content)}  {name}\n" for name, content in files.items()]
     return {**files, SUMS: "".join(sums).encode()}
@@ -96,9 +151,9 @@ def verify(path: str, interpreter: str) -> int:
     The interpreter is not taken from the file: its first line could name any program.
     """
     built = _content(path)
-    sources = pack.sources_in(ROOT)
+    sources = pack.sources_in(ROOT, listed()[0])
     expected = made(sources, interpreter)
-    differences = compared(built, expected["ptp"])
+    differences = comparing.compared(built, expected["ptp"])
     directory = os.path.dirname(path)
     for name in (SBOM, SUMS):
         beside = os.path.join(directory, name)
@@ -113,46 +168,6 @@ def verify(path: str, interpreter: str) -> int:
     return 0
 
 
-def compared(built: bytes, expected: bytes) -> list[str]:
-    """Where two built files differ, in words; [] if nowhere.  Nothing of `built` is executed or unmarshalled."""
-    if built == expected:
-        return []
-    found = [_place(expected, next((i for i, (a, b) in enumerate(zip(built, expected)) if a != b), len(expected)))]
-    try:
-        ours, theirs = pack.sources_of(expected), pack.sources_of(built)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as e:
-        return [*found, f"its archive can not be read: {e}"]
-    for name in sorted({*ours, *theirs}):
-        if ours.get(name) != theirs.get(name):
-            found.append(
-                f"{name}: " + ("missing" if name not in theirs else "not ours" if name not in ours else "other content")
-            )
-    return found
-
-
-def _place(expected: bytes, offset: int) -> str:
-    """What an offset of a built file belongs to."""
-    blob = pack.blob_of(expected)
-    if offset < pack.HEAD_SIZE:
-        return f"byte {offset}, in the head"
-    if offset >= pack.HEAD_SIZE + len(blob):
-        return f"byte {offset}, in the archive"
-    stream = io.BytesIO(blob)
-    launch = marshal.load(stream)  # noqa: S302  it was made by this process
-    index = max([value for value in launch.co_consts if isinstance(value, bytes)], key=len)  # which comes first, varies
-    _, groups, [rest] = marshal.loads(index)  # noqa: S302
-    at = offset - pack.HEAD_SIZE - stream.tell()
-    sources = pack.sources_of(expected)
-    for start, size, _, names, packages, _ in groups + marshal.loads(rest)[1]:  # noqa: S302
-        if start <= at < start + size:
-            paths = [name.replace(".", "/") + ("/__init__.py" if name in packages else ".py") for name in names]
-            # Of fewer modules a group is as long as these are in the whole of it.
-            for number, name in enumerate(names, 1):
-                if at - start < len(pack.marshalled([(path, sources[path]) for path in paths[:number]])):
-                    return f"byte {offset}, in the bytecode of {name}"
-    return f"byte {offset}, in the index of the bytecode"
-
-
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
@@ -162,14 +177,5 @@ def _content(path: str) -> bytes:
         return f.read()
 
 
-def _replace(path: str, content: bytes, mode: int) -> None:
-    temporary = f"{path}.{os.getpid()}"
-    with open(temporary, "wb") as f:
-        f.write(content)
-    os.chmod(temporary, mode)
-    os.replace(temporary, path)
-
-
 if __name__ == "__main__":
-    in_a_process_of_its_own()
     sys.exit(main())

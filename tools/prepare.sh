@@ -32,8 +32,8 @@ END
 
 make_venv() {
     for python in "$PYTHON" python3; do
-        if "$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
-            "$python" -m venv .venv
+        if "$python" -I -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
+            "$python" -I -m venv .venv
             return
         fi
     done
@@ -44,19 +44,19 @@ make_venv() {
 if [ "$extra" = test ]; then
     install_packages
 fi
-if ! .venv/bin/python -c '' 2>/dev/null; then
+if ! .venv/bin/python -I -c '' 2>/dev/null; then
     rm -rf .venv
     # Linting alone needs no other package; without this one there is no .venv.
-    "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || PACKAGES=python3-venv install_packages
+    "$PYTHON" -I -c 'import ensurepip, venv' 2>/dev/null || PACKAGES=python3-venv install_packages
     make_venv
 fi
 if [ ! .venv/"$extra" -nt setup.cfg ]; then
-    .venv/bin/python - "$extra" >.venv/requirements.txt <<'END'
+    .venv/bin/python -I - "$extra" >.venv/requirements.txt <<'END'
 import configparser, sys
 config = configparser.ConfigParser()
 config.read("setup.cfg")
 print(config["options.extras_require"][sys.argv[1]])
 END
-    .venv/bin/python -m pip install -q --disable-pip-version-check -r .venv/requirements.txt
+    .venv/bin/python -I -m pip install -q --disable-pip-version-check -r .venv/requirements.txt
     touch .venv/"$extra"
 fi

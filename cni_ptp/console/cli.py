@@ -1,6 +1,6 @@
 """Which command for people is asked for; every one is a module with ABOUT, EXAMPLES, `arguments` and `run`.
 
-Exit status: 0 done; 1 not done, the reason on stderr; 2 not understood (doctor: see there); 130 interrupted.
+Exit status: 0 done; 1 not done, the reason on stderr; 2 not understood (doctor, verify: see there); 130 interrupted.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ COMMANDS = {
     "gc": "remove what no valid attachment owns",
     "install": "put the plugin where the container runtime looks for it",
     "uninstall": "take it away again, and put back what was there before",
+    "verify": "tell whether a built file is what the sources in it make",
     "version": "print the version",
     "help": "print this, or what one command does",
 }

@@ -65,9 +65,11 @@ def write(listed: Listed, terminal: Terminal) -> None:
     """The list is at its path."""
     directory = os.path.dirname(listed.path)
     os.makedirs(directory, 0o755, exist_ok=True)
+    placing.sweep(directory)
     if os.path.lexists(listed.path):
         terminal.say(f"kept the one that was there as {placing.keep(listed.path)}")
-    placing.replace(placing.write_aside(listed.path, listed.content, 0o644), listed.path)
+    with placing.Aside(listed.path, listed.content, 0o644) as aside:
+        aside.move_to(listed.path)
     terminal.say(f"wrote {listed.path}")
     first = next(iter(files(directory)), listed.path)
     if first != listed.path:

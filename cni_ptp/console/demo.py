@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import socket
-import subprocess
 import threading
 import time
 
-from .. import jsonio
+from .. import jsonio, spawn
 from ..ip import text_of
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..netns import Netns, open_netns
+from ..trusted import distrust
 from . import iproute, lease_files, program, sandbox
 from .terminal import Terminal
 
@@ -102,8 +102,9 @@ class Demo:
         self.terminal.say("ptp demo: a host and a container of its own. This machine's network is not touched.")
         content, path = _plugin()
         unprivileged = sandbox.enter()
-        # The tmpfs over /run may have covered it.
-        self.plugin = path if path is not None and os.access(path, os.X_OK) else _written(content)
+        # The tmpfs over /run may have covered it; or root was given a file of somebody else's.
+        at_hand = path is not None and os.access(path, os.X_OK) and not distrust(path)
+        self.plugin = path if path is not None and at_hand else _written(content)
         with Socket(NETLINK_ROUTE) as sock:
             _set_lo_up(sock)
         self.netns_path = sandbox.new_netns("demo")
@@ -170,16 +171,17 @@ class Demo:
     def _execute(self, command: str, conf: dict[str, Any] | None = None) -> tuple[dict[str, Any], float]:
         """(what the plugin printed, seconds it took).  Wrong if it failed."""
         raw = jsonio.dumps(conf or self.conf)
-        environ = {**self._environ(command), "PATH": os.environ.get("PATH", os.defpath)}
+        environ = {**spawn.ENVIRONMENT, **self._environ(command)}
         since = time.monotonic()
-        done = subprocess.run(  # noqa: S603  the file we were started from
-            [self.plugin], env=environ, input=raw, capture_output=True, check=False
-        )
+        try:
+            done = spawn.run(self.plugin, [self.plugin], environ, raw)
+        except (OSError, spawn.Overrun) as e:
+            raise Wrong(f"{command} was not executed: {e}") from None
         took = time.monotonic() - since
-        if done.returncode:
-            words = (done.stdout or done.stderr).decode("utf-8", "replace").strip()
-            raise Wrong(f"{command} failed with status {done.returncode}: {words}")
-        return _parsed(done.stdout) if done.stdout.strip() else {}, took
+        if done.status:
+            words = (done.out or done.err).decode("utf-8", "replace").strip()
+            raise Wrong(f"{command} failed with status {done.status}: {words}")
+        return _parsed(done.out) if done.out.strip() else {}, took
 
     def _document(self, value: dict[str, Any]) -> None:
         for line in compact(value).splitlines():
@@ -202,7 +204,7 @@ def _plugin() -> tuple[bytes, str | None]:
 
 
 def _written(content: bytes) -> str:
-    os.mkdir(_COPY)
+    os.mkdir(_COPY, 0o755)
     path = os.path.join(_COPY, "ptp")
     with open(path, "wb") as f:
         f.write(content)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
 import time
 
-from .. import jsonio
+from .. import jsonio, spawn
 from ..args import Args
 from ..conf import Conf, ptp, read
 from ..errors import CniError
 from ..ipam import settings
+from ..trusted import distrust
 from . import conflist, lease_files, program
 from .diagnosis import Line, ok, problem, warning
 from .survey import Network, Survey
@@ -27,7 +27,7 @@ PLACES = ("/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni", "/usr/local/libexe
 _EMBEDDED = ("host-local", "static")
 _OLD_S = 60.0
 _MOST_COUNTED = 1 << 17  # leases of a range: more are never counted, so a /64 costs nothing
-_PATIENCE_S = 20
+_PATIENCE_S = 20.0
 _AS_ADD = Args("ADD", "doctor", "/nowhere", "eth0", "", "", False)
 
 
@@ -50,16 +50,27 @@ def _plugin(path: str) -> Iterator[Line]:
     if not os.path.isfile(path) or not os.access(path, os.X_OK):
         yield problem("plugin", f"{path} is no executable file", f"chmod 755 {path}, or ptp install --to DIR --force")
         return
-    for place in (os.path.dirname(path), path):
-        if os.stat(place).st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            found = f"{place} can be written by others than root, who would be root then"
-            yield problem("plugin", found, f"chmod go-w {place}")
+    refusal = distrust(path)
+    if refusal:
+        yield problem("plugin", f"{refusal}: the runtime would run theirs as root", _remedy(refusal))
     if not program.is_ours(path):
         yield warning("plugin", f"{path} is another plugin of that name", "ptp install --force keeps a backup of it")
+        return
+    if refusal:
+        yield warning("python", f"not tried: whoever wrote {path} names it", _remedy(refusal))
         return
     yield ok("plugin", path)
     with open(path, "rb") as f:
         yield _interpreter(path, program.interpreter_of(f.read(256)))
+
+
+def _remedy(refusal: str) -> str:
+    """What ends a reason of trusted.py's."""
+    for words, command in ((" can be written by", "chmod go-w"), (" belongs to user", "chown root")):
+        place, found, _ = refusal.partition(words)
+        if found:
+            return f"{command} {place}"
+    return "ptp install --to DIR --python PATH"
 
 
 def _others(plugins: list[str]) -> Iterator[Line]:
@@ -75,13 +86,14 @@ def _interpreter(path: str, interpreter: str) -> Line:
     remedy = f"ptp install --to {os.path.dirname(path)} --python PATH"
     if not os.access(interpreter, os.X_OK):
         return problem("python", f"{path} wants {interpreter or 'no interpreter'}, which is not there", remedy)
+    refusal = distrust(interpreter)
+    if refusal:
+        return problem("python", f"{interpreter} was not tried: {refusal}", _remedy(refusal))
     code = "import sys, _imp, _frozen_importlib_external as e; print(*sys.version_info[:2], e.MAGIC_NUMBER.hex())"
     try:
-        done = subprocess.run(  # noqa: S603  the interpreter that the plugin names
-            [interpreter, "-IS", "-c", code], capture_output=True, text=True, check=False, timeout=_PATIENCE_S
-        )
-        major, minor, magic = done.stdout.split()
-    except (OSError, ValueError, subprocess.TimeoutExpired):
+        done = spawn.python(interpreter, code, [], time_s=_PATIENCE_S)
+        major, minor, magic = done.out.decode("ascii").split()
+    except (OSError, ValueError, spawn.Overrun):
         return problem("python", f"{interpreter} does not run", remedy)
     version = f"{major}.{minor}"
     if (int(major), int(minor)) < (3, 9):

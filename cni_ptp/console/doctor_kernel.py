@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
 
-from .. import iptables_cmd, nft_upkeep
+from .. import iptables_cmd, nft_upkeep, spawn
 from ..commands import status
 from ..errors import CniError, NetlinkError
 from ..netlink import nft, nft_define
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 _TRIED = (5, 4)  # the oldest series our tests boot is 5.10; what is used is in all since 5.4
 _NF_INET_FORWARD, _NF_DROP = 2, 0
 _LEGACY = ("/proc/net/ip_tables_names", "/proc/net/ip6_tables_names")
-_PATIENCE_S = 10
+_PATIENCE_S = 10.0
 
 
 def lines(survey: Survey) -> Iterator[Line]:
@@ -85,12 +84,10 @@ def _iptables() -> Line:
     if path is None:
         return ok("iptables", "not installed, and not needed where nf_tables is")
     try:
-        done = subprocess.run(  # noqa: S603  iptables, by its full path
-            [path, "-V"], capture_output=True, text=True, check=False, timeout=_PATIENCE_S
-        )
-    except (OSError, subprocess.TimeoutExpired) as e:
+        done = spawn.run(path, ["iptables", "-V"], spawn.ENVIRONMENT, b"", _PATIENCE_S)
+    except (OSError, spawn.Overrun) as e:
         return warning("iptables", f"{path} does not run: {e}", "repair or remove it")
-    version = done.stdout.strip() or path
+    version = done.out.decode("utf-8", "replace").strip() or path
     if in_use and not iptables_cmd.is_legacy(path) and "legacy" not in version:
         found = f"{version}, but legacy tables are in use, too: {', '.join(sorted(set(in_use)))}"
         remedy = "rules in both take effect one after the other: move them to one (iptables-legacy-save shows them)"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import subprocess
 
-from .. import __version__
+from .. import __version__, spawn
 from ..errors import INVALID_ENVIRONMENT_VARIABLES, CniError
+from ..trusted import distrust, distrust_directory
 from . import conflist, placing, program
 from .terminal import Terminal
 
@@ -53,17 +53,16 @@ def run(options: argparse.Namespace) -> int:
     listed = conflist.prepared(options, directory) if options.conflist else None
     content = program.built(interpreter)
     os.makedirs(directory, 0o755, exist_ok=True)
-    aside = placing.write_aside(paths[0], content, 0o755)
-    try:
-        _try_out(aside)
-        _place(aside, paths[0], terminal)
-    except BaseException:
-        if os.path.lexists(aside):
-            os.unlink(aside)
-        raise
+    _refuse_directory(directory)
+    placing.sweep(directory)
+    with placing.Aside(paths[0], content, 0o755) as aside:
+        _try_out(aside.path)
+        _keep_foreign(paths[0], terminal)
+        aside.move_to(paths[0])
     terminal.say(f"installed {paths[0]}, version {__version__}, for {interpreter}")
     for path in paths[1:]:
-        _place(placing.link_aside(path, "ptp"), path, terminal)
+        _keep_foreign(path, terminal)
+        placing.place_link(path, "ptp")
         terminal.say(f"installed {path}, a link to ptp")
     if listed is not None:
         conflist.write(listed, terminal)
@@ -71,12 +70,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _interpreter(wanted: str | None) -> str:
-    if wanted is None:
-        return program.own_interpreter()
-    found = shutil.which(wanted)
+    """The absolute path of the Python that is wanted.  CniError 4 if there is none, or others can write it."""
+    found = program.own_interpreter() if wanted is None else shutil.which(wanted)
     if found is None:
         raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"find the Python {wanted}", "no such program")
-    return os.path.abspath(found)
+    path = os.path.abspath(found)
+    refusal = distrust(path)
+    if refusal:
+        raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"install for {path}", f"{refusal}; --python names another")
+    return path
 
 
 def _refuse_foreign(paths: list[str], force: bool) -> None:
@@ -89,20 +91,26 @@ def _refuse_foreign(paths: list[str], force: bool) -> None:
             raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"install {path}", details)
 
 
+def _refuse_directory(directory: str) -> None:
+    """CniError 4 if others than root can replace a plugin in the directory: the runtime would run theirs as root."""
+    refusal = distrust_directory(directory)
+    if refusal:
+        details = f"{refusal}; chown root and chmod go-w make it one for plugins"
+        raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"install to {directory}", details)
+
+
 def _try_out(path: str) -> None:
     """CniError 4 if the file at its place can not be executed: no such Python, a noexec mount."""
-    environ = {"CNI_COMMAND": "VERSION", "PATH": os.defpath}
     about = f"execute {path}"
     try:
-        done = subprocess.run([path], env=environ, capture_output=True, check=False, timeout=60)  # noqa: S603  just written
-    except (OSError, subprocess.TimeoutExpired) as e:
+        done = spawn.run(path, [path], {**spawn.ENVIRONMENT, "CNI_COMMAND": "VERSION"}, b"")
+    except (OSError, spawn.Overrun) as e:
         raise CniError(INVALID_ENVIRONMENT_VARIABLES, about, str(e)) from None
-    if done.returncode or b"supportedVersions" not in done.stdout:
-        words = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
+    if done.status or b"supportedVersions" not in done.out:
+        words = (done.err or done.out).decode("utf-8", "replace").strip()
         raise CniError(INVALID_ENVIRONMENT_VARIABLES, about, words)
 
 
-def _place(aside: str, path: str, terminal: Terminal) -> None:
+def _keep_foreign(path: str, terminal: Terminal) -> None:
     if os.path.lexists(path) and not program.is_ours(path):
         terminal.say(f"kept the {os.path.basename(path)} that was there as {placing.keep(path)}")
-    placing.replace(aside, path)

@@ -26,7 +26,7 @@ Exit status: 0 if all are healthy, 1 if one is not.
 EXAMPLES = """\
 examples:
   ptp list
-  ptp list --json | python3 -m json.tool
+  ptp list --json | python3 -I -m json.tool
 """
 ANOTHER = "another ptp"
 _HEADING = ("NETWORK", "CONTAINER", "INTERFACE", "ADDRESSES", "HOST END", "MASQUERADE", "ANTISPOOF", "LEASE", "STATE")

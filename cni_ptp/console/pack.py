@@ -5,8 +5,9 @@
     after that         each group's marshalled code objects; offsets count from here
     after that         a zip archive, stored, from which any other Python imports the same sources
 
-Same sources, same interpreter path and same Python version make the same bytes, in a process with PYTHONHASHSEED=0
-(before 3.11 the order of a constant set depends on it).  docs/decisions/launch.md tells why the file is made so.
+Same sources, same interpreter path and same Python version make the same bytes, in a process as program.py starts it.
+(No module has a constant set of strings: before 3.11 its order would differ from process to process; a test finds one.)
+docs/decisions/launch.md tells why the file is made so.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import ast
 import io
 import marshal
 import os
+import sys
 import zipfile
-from importlib.util import MAGIC_NUMBER, find_spec
+from importlib.util import MAGIC_NUMBER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,11 +26,12 @@ if TYPE_CHECKING:
 
 PACKAGE = "cni_ptp"
 LAUNCH = PACKAGE + "/launch.py"
+LICENCE = "LICENSE"
 _NO_INDEX = b'INDEX = b""'  # as it stands in launch.py
 HEAD_SIZE = 1024
-# How the Python that packs is run, with PYTHONHASHSEED=0, so that the same sources make the same bytes.  Without column
+# Of the Python that packs, besides spawn.ISOLATED, so that the same sources make the same bytes.  Without column
 # numbers (from 3.11 on) the bytecode of a module is a fifth smaller, and loads that much faster.
-OPTIONS = ["-s", "-S", "-B", "-X", "pycache_prefix=/nonexistent", "-X", "no_debug_ranges"]
+OPTIONS = ("-X", "pycache_prefix=/nonexistent", "-X", "no_debug_ranges")
 # Linux before 5.1 cuts a shebang line there without a word; newer kernels at 255.  fs/binfmt_script.c BINPRM_BUF_SIZE
 MOST_SHEBANG = 127
 
@@ -56,10 +59,10 @@ _GROUPS = (
 )
 
 # What of the standard library they import is in C; it is loaded with the group, past the import system.
-_C_MODULES = {"fcntl", "_sha2", "_sha512", "_socket", "_struct"}
+_C_MODULES = {"fcntl", "_sha2" if sys.version_info >= (3, 12) else "_sha512"}.union(("_socket", "_struct"))
 # Imported within functions because there is something else to fall back on, but needed by every call that loads the
 # module named here: loaded with its group.
-_LATE = {"commands": {"_json"}, "plan": set() if hasattr(os, "setns") else {"_ctypes"}}
+_LATE = {"commands": {"_json"}, "plan": set() if sys.version_info >= (3, 12) else {"_ctypes"}}
 
 # A file that replaces another may be read by a process that the other's shebang line has just started: the line says
 # nothing of what follows but the size of the head, which never changes.
@@ -71,10 +74,10 @@ import marshal, _frozen_importlib_external
 if _frozen_importlib_external.MAGIC_NUMBER == {magic!r}:
     exec(marshal.loads(f.read({size})))  # cni_ptp/launch.py
 else:
-    exec("del sys.argv[0]; sys.path.insert(0, sys.argv[0]); from cni_ptp.__main__ import run; run()")
+    exec("del sys.argv[0]; sys.path.append(sys.argv[0]); from cni_ptp.__main__ import run; run()")
 """
 _ARCHIVE_MAIN = b"""\
-# `python3 FILE` starts here.
+# `python3 -I -S FILE` starts here.
 from cni_ptp.__main__ import run
 run()
 """
@@ -121,7 +124,7 @@ def bytecode(sources: dict[str, bytes]) -> tuple[bytes, bytes]:
         imported = {other for name in names for other in imports[name]}
         in_c = (imported & _C_MODULES).union(*[_LATE.get(name[len(PACKAGE) + 1 :], ()) for name in names])
         in_c -= {name for need in needs for name in groups[need][5]}
-        groups.append((len(code), len(one), needs, names, packages, tuple(sorted(filter(find_spec, in_c)))))
+        groups.append((len(code), len(one), needs, names, packages, tuple(sorted(in_c))))
         code += one
     modules = [(name, number) for number, group in enumerate(groups) for name in group[3]]
     often = {name: number for name, number in modules if number < len(_GROUPS)}
@@ -233,17 +236,18 @@ def module_name(path: str) -> str:
     return name[: -len(".__init__")] if name.endswith(".__init__") else name
 
 
-def sources_in(directory: str) -> dict[str, bytes]:
-    """The package's sources and the licence under a checkout's root, by archive path."""
-    licence = os.path.join(directory, "LICENSE")
-    # pip installs it elsewhere than the package.
-    sources = {"LICENSE": _content(licence)} if os.path.exists(licence) else {}
-    for folder, _, names in os.walk(os.path.join(directory, PACKAGE)):
-        for name in names:
-            if name.endswith(".py"):
-                path = os.path.join(folder, name)
-                sources[os.path.relpath(path, directory).replace(os.sep, "/")] = _content(path)
-    return sources
+def sources_in(directory: str, names: tuple[str, ...]) -> dict[str, bytes]:
+    """Return the listed files under a checkout's root, by archive path; nothing else there counts.
+
+    The licence may be missing: pip installs it elsewhere than the package.
+    """
+    found = {name: os.path.join(directory, *name.split("/")) for name in names}
+    return {name: _content(path) for name, path in found.items() if name != LICENCE or os.path.exists(path)}
+
+
+def is_source(name: str) -> bool:
+    """Return whether a file of a checkout belongs into the built file if somebody lists it."""
+    return name == LICENCE or (name.startswith(PACKAGE + "/") and name.endswith(".py"))
 
 
 def sources_of(built: bytes) -> dict[str, bytes]:

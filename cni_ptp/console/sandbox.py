@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
 
+from .. import spawn
 from ..netns import CLONE_NEWNET
 
 TYPE_CHECKING = False
@@ -20,6 +20,7 @@ CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
 _MS_BIND, _MS_REC, _MS_PRIVATE, _MS_NOSUID, _MS_NODEV = 4096, 16384, 1 << 18, 2, 4
 _NETNS = "/proc/self/ns/net"
 _STATE = ("/run", "/var/lib/cni")
+_MOUNTS = ("/usr/bin/mount", "/bin/mount")
 
 
 class Refused(Exception):
@@ -113,9 +114,13 @@ def _mount(source: str, target: str, kind: str, flags: int) -> None:
     except ImportError:
         options = {_MS_BIND: ["--bind"], _MS_REC | _MS_PRIVATE: ["--make-rprivate"]}.get(flags, ["-t", kind])
         argv = ["mount", *options, *([] if flags & _MS_PRIVATE else [source]), target]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)  # noqa: S603  our own words only
-        if done.returncode:
-            raise Refused(f"{' '.join(argv)}: {done.stderr.strip()}") from None
+        program = next(filter(os.path.exists, _MOUNTS), _MOUNTS[0])
+        try:
+            done = spawn.run(program, argv, spawn.ENVIRONMENT, b"")
+        except (OSError, spawn.Overrun) as e:
+            raise Refused(f"{' '.join(argv)}: {e}") from None
+        if done.status:
+            raise Refused(f"{' '.join(argv)}: {done.err.decode('utf-8', 'replace').strip()}") from None
     except OSError as e:
         raise Refused(f"mount {kind or source} on {target}: {e.strerror}") from None
 

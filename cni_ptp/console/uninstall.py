@@ -36,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
     """0 if nothing of ours is in the directory any more; 1 if containers are attached."""
     terminal = Terminal()
     directory = os.path.abspath(options.to)
+    placing.sweep(directory)
     ours = [path for path in (os.path.join(directory, n) for n in (*IPAM, "ptp")) if program.is_ours(path)]
     attached = _attached()
     if ours and attached and not options.force:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from stat import S_ISREG, S_IWGRP, S_IWOTH
+from stat import S_ISREG
 
 from .. import jsonio, signals
 from ..attachment import Attachment
@@ -16,6 +16,7 @@ from ..jsonio import Fields
 from ..result import Result
 from ..result_read import parse
 from ..spawn import Finished, Overrun, run
+from ..trusted import distrust
 from ..versions import at_least
 from .ranges import unusable
 
@@ -112,7 +113,7 @@ class Delegate:
 
 
 def find(kind: str, path: str, ourselves: str) -> str:
-    """The file of a plugin: the first regular file of that name in CNI_PATH.
+    """Return the file of a plugin: the first regular file of that name in the absolute directories of CNI_PATH.
 
     ourselves: our own type, never to be called by us.  CniError 7 if there is none or it must not be run, 4 if CNI_PATH
     is missing.  Source: FindInPath in pkg/invoke/find.go; CVE-2021-20206.
@@ -127,7 +128,9 @@ def find(kind: str, path: str, ourselves: str) -> str:
             "required env variables [CNI_PATH] missing",
             f"IPAM plugin {kind} is to be found there",
         )
-    directories = [d for d in path.split(":") if d]  # an empty one would be the current directory
+    entries = path.split(":")
+    # An empty one would be the working directory, a relative one below it: whoever chose that would choose the program.
+    directories = [entry for entry in entries if entry.startswith("/")]
     for directory in directories:
         candidate = f"{directory}/{kind}"
         try:
@@ -137,12 +140,18 @@ def find(kind: str, path: str, ourselves: str) -> str:
         if S_ISREG(status.st_mode):
             _may_run(candidate, kind, status)
             return candidate
-    raise unusable(f'failed to find plugin "{kind}" in path [{" ".join(directories)}]')
+    passed_over = [repr(entry) for entry in entries if entry not in directories]
+    details = f"not looked for in {', '.join(passed_over)}: no absolute path" if passed_over else ""
+    raise unusable(f'failed to find plugin "{kind}" in path [{" ".join(directories)}]', details)
 
 
 def _may_run(path: str, kind: str, status: os.stat_result) -> None:
-    if status.st_mode & (S_IWGRP | S_IWOTH):
-        raise unusable(f"refuse to run IPAM plugin {kind}", f"{path} can be written by others than its owner")
+    try:
+        refusal = distrust(path)
+    except OSError as e:  # it was removed meanwhile
+        refusal = f"{path}: {e.strerror}"
+    if refusal:
+        raise unusable(f"refuse to run IPAM plugin {kind}", refusal)
     if not os.access(path, os.X_OK):
         raise unusable(f"refuse to run IPAM plugin {kind}", f"{path} is not executable")
     try:

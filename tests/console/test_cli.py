@@ -125,7 +125,7 @@ def test_every_example_of_help_runs(host: Host) -> None:
         done = [line for name in ("demo", "install") for line in examples(host, name)]
         listed = json.loads(Path("/etc/cni/net.d/10-mynet.conflist").read_text())
         attach(host, "4711", {**listed["plugins"][0], "name": listed["name"], "cniVersion": listed["cniVersion"]})
-        done += [line for name in ("doctor", "list", "show", "gc") for line in examples(host, name)]
+        done += [line for name in ("doctor", "list", "show", "gc", "verify") for line in examples(host, name)]
         assert ask(host, "gc", "--none-valid").returncode == 0
         done += examples(host, "uninstall")
         assert len(done) > 10

@@ -228,3 +228,64 @@ def _lease(name: str, content: str) -> str:
     with open(path, "w", encoding="ascii", newline="") as f:
         f.write(content)
     return path
+
+
+def trap(path: Path) -> Path:
+    """An interpreter that leaves a file beside itself when somebody executes it."""
+    path.parent.mkdir(exist_ok=True, mode=0o755)
+    path.write_text(f'#!/bin/sh\ntouch {path.parent}/executed\nexec /usr/bin/python3 "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
+def named(doctor: Doctor, interpreter: str) -> None:
+    """The installed plugin names that interpreter."""
+    rest = doctor.plugin.read_bytes().split(b" ", 1)[1]
+    doctor.plugin.write_bytes(f"#!{interpreter} ".encode() + rest)
+
+
+@pytest.mark.parametrize("place", ["file", "directory", "sticky directory", "owner", "owner of the directory"])
+def test_an_interpreter_is_not_executed_on_the_word_of_a_file_that_others_can_write(
+    doctor: Doctor, tmp_path: Path, place: str
+) -> None:
+    interpreter = trap(tmp_path / "python" / "python3")
+    named(doctor, str(interpreter))
+    spoil(doctor.plugin, place)
+    words = "belongs to user" if place.startswith("owner") else "can be written by others"
+    doctor.says(PROBLEM, "plugin", words, "chown root" if place.startswith("owner") else "chmod go-w")
+    doctor.says(PROBLEM, "plugin", words)
+    assert not (tmp_path / "python" / "executed").exists()
+
+
+@pytest.mark.parametrize("place", ["file", "directory", "sticky directory", "owner", "owner of the directory"])
+def test_an_interpreter_that_others_can_write_is_not_executed(doctor: Doctor, tmp_path: Path, place: str) -> None:
+    interpreter = trap(tmp_path / "python" / "python3")
+    named(doctor, str(interpreter))
+    spoil(interpreter, place)
+    words = "belongs to user" if place.startswith("owner") else "can be written by others"
+    doctor.says(PROBLEM, "python", "was not tried", words)
+    assert not (tmp_path / "python" / "executed").exists()
+
+
+def test_an_interpreter_with_a_relative_path_is_not_looked_for(
+    doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trap(tmp_path / "python" / "python3")
+    named(doctor, "python3")
+    monkeypatch.chdir(tmp_path / "python")
+    monkeypatch.setenv("PATH", f"{tmp_path}/python:{os.environ['PATH']}")
+    doctor.says(PROBLEM, "python", "not an absolute path")
+    assert not (tmp_path / "python" / "executed").exists()
+
+
+def spoil(path: Path, place: str) -> None:
+    """Somebody else can replace the file."""
+    if place.startswith("owner"):
+        try:
+            os.chown(path.parent if "directory" in place else path, 12345, -1)
+        except OSError:  # a user namespace with one user has no other
+            pytest.skip("needs root, to make a file somebody else's")
+    elif place == "file":
+        path.chmod(0o757)
+    else:
+        path.parent.chmod(0o1777 if "sticky" in place else 0o777)

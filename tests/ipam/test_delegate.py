@@ -120,6 +120,60 @@ def test_a_file_that_others_may_write_or_nobody_may_run_is_refused(tmp_path: Pat
     assert "failed to find" in failure(lambda: chosen(tmp_path)).msg
 
 
+@pytest.mark.parametrize("mode", [0o775, 0o777, 0o1777])
+@pytest.mark.parametrize("above", [False, True], ids=["its own", "the one above"])
+def test_a_plugin_in_a_directory_that_others_can_write_is_refused(tmp_path: Path, mode: int, above: bool) -> None:
+    directory = tmp_path / "cni" / "bin"
+    directory.mkdir(parents=True)
+    plugin(directory, "true")
+    (directory.parent if above else directory).chmod(mode)
+    if above and mode == 0o1777:  # nobody else can replace a directory of ours in it
+        chosen(directory, path=str(directory))
+        return
+    e = failure(lambda: chosen(directory, path=str(directory)))
+    assert (e.code, e.msg) == (7, "refuse to run IPAM plugin other")
+    assert e.details.startswith(f"{directory.parent if above else directory} can be written by others")
+
+
+@pytest.mark.parametrize("what", ["file", "directory", "above", "link"])
+def test_a_plugin_of_another_user_is_refused(tmp_path: Path, what: str) -> None:
+    directory = tmp_path / "cni" / "bin"
+    directory.mkdir(parents=True)
+    path = plugin(directory, "true", name="real")
+    (directory / "other").symlink_to("real")
+    theirs = {"file": path, "directory": directory, "above": directory.parent, "link": directory / "other"}[what]
+    try:
+        os.chown(theirs, 12345, -1, follow_symlinks=False)
+    except OSError:  # a user namespace with one user has no other
+        pytest.skip("needs root, to make a file somebody else's")
+    e = failure(lambda: chosen(directory, path=str(directory)))
+    assert (e.code, e.details) == (7, f"{theirs} belongs to user 12345, not to root")
+    assert not Path(f"{path}.log").exists()
+
+
+@pytest.mark.parametrize("entry", ["", ".", "bin", "./bin", "../{}/bin"])
+def test_an_entry_of_cni_path_that_is_not_absolute_is_passed_over_and_told(
+    tmp_path: Path, entry: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    for directory in (tmp_path, tmp_path / "bin"):
+        plugin(directory, "true")
+    monkeypatch.chdir(tmp_path)
+    entry = entry.format(tmp_path.name)
+    e = failure(lambda: chosen(tmp_path, path=f"{entry}:/no/such"))
+    assert (e.code, e.msg) == (7, 'failed to find plugin "other" in path [/no/such]')
+    assert e.details == f"not looked for in {entry!r}: no absolute path"
+
+
+def test_a_plugin_that_changed_hands_between_two_verbs_is_not_executed(tmp_path: Path) -> None:
+    path = plugin(tmp_path, "exit 1")
+    ipam = chosen(tmp_path)
+    path.chmod(0o757)
+    e = failure(ipam.add)
+    assert e.code == 102 and "can be written by others" in e.details
+    assert not Path(f"{path}.log").exists()
+
+
 def test_its_error_is_passed_on_whole_and_del_follows(tmp_path: Path) -> None:
     path = plugin(tmp_path, """echo '{"cniVersion":"0.1.0","code":11,"msg":"no luck","details":"why"}'; exit 1""")
     e = failure(lambda: chosen(tmp_path).add(nobody))

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from cni_ptp.netlink.rt_route_get import get_route, read_route
 from cni_ptp.netlink.sock import NETLINK_ROUTE, Socket
 from tests.bounds import until
 from tests.contract.test_attach import conf
+from tests.descriptors import INHERITED, with_descriptors
 from tests.namespaces import Host, entered
 
 CONF = conf("1.1.0", ["v4", "v6"], ipMasq=True)
@@ -65,25 +67,25 @@ def test_when_del_returns_both_ends_and_the_routes_are_gone_and_the_names_are_fr
         assert left == [False] * 4
 
 
-def traced_del(host: Host, *options: str, wrapper: list[str] | None = None) -> list[str]:
+def traced_del(host: Host, *options: str, wrapper: list[str] | None = None, **more: Any) -> list[str]:
     """The lines of a DEL under strace, with its child's; its configuration is the file /run/conf.json."""
     Path("/run/conf.json").write_text(json.dumps(CONF))
     env = host.environment("DEL", "c1", "/run/netns/c1", "eth0", "", "")
     argv = ["strace", "-f", "-y", "-qq", "-o", "/run/trace", *options, *(wrapper or []), str(host.plugin_file)]
     with open("/run/conf.json") as stdin:
-        host.run(*argv, stdin=stdin, env=env)
+        host.run(*argv, stdin=stdin, env=env, **more)
     return Path("/run/trace").read_text().splitlines()
 
 
 def test_the_child_gives_back_what_is_the_callers_before_it_asks_for_the_deletion(host: Host) -> None:
     host.container()
     host.plugin("ADD", CONF).ok()
-    lines = traced_del(host)
+    lines = with_descriptors(lambda: traced_del(host, pass_fds=INHERITED))
     main = lines[0].split()[0]
     theirs = [line.split(maxsplit=1)[1] for line in lines if line.split()[0] != main]
     asked = next(i for i, line in enumerate(theirs) if line.startswith("sendto("))
-    closed = [int(fd) for line in theirs[:asked] for fd in re.findall(r"^close\((\d+)<", line)]
-    assert closed == [0, 1, 2]
+    closed = [int(fd) for line in theirs[:asked] for fd in re.findall(r"^close\((\d+)<(?!/proc/)", line)]
+    assert sorted(closed) == [0, 1, 2, *INHERITED]
 
 
 def test_the_caller_is_not_held_up_by_the_child_which_does_not_stay(host: Host) -> None:
