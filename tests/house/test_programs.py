@@ -27,7 +27,7 @@ ELSEWHERE = {
 # Of an installation of Python versions, used where it is found.
 OPTIONAL = {"pyenv"}
 # Words of tests that are no programs there, though some package has a program of that name.
-WORDS = {"?host", "?route", "?pytest"}
+WORDS = {"?host", "?route", "?pytest", "?file"}
 # The target that runs a file, where `make test` does not, and the packages of the Debian that it runs it in.
 TARGETS = {
     "tests/e2e/": "e2e", "tools/busybox_image.py": "e2e", "tests/hosts/": "hosts", "tools/debian_root.sh": "hosts",
