@@ -54,7 +54,7 @@ def parse(environ: Mapping[str, str]) -> Args:
         if args.containerid and not is_name(args.containerid):
             raise _invalid("invalid characters in containerID", args.containerid)
         if args.ifname:
-            _check_ifname(args.ifname)
+            _check_ifname(args.ifname, made=args.command != "DEL")
         missing = _missing(args)
         if missing:
             raise _invalid(f"required env variables [{','.join(missing)}] missing")
@@ -82,7 +82,11 @@ def is_name(text: str) -> bool:
     return bool(text) and _NAME_CHARACTERS.issuperset(text) and text[0] not in "_.-"
 
 
-def _check_ifname(ifname: str) -> None:
+def _check_ifname(ifname: str, made: bool) -> None:
+    """Refuse what no interface is called.  made: whether one of this name is to be made or checked, not deleted.
+
+    DEL is as lenient as Go: it must not fail for ever after an ADD that refused the name, or an older ADD that did not.
+    """
     raw = ifname.encode("utf-8", "surrogateescape")
     if len(raw) > _MOST_IFNAME:
         raise _invalid("interface name is too long", "interface name should be less than 16 characters")
@@ -90,10 +94,20 @@ def _check_ifname(ifname: str) -> None:
         raise _invalid("interface name is . or ..")
     if any(c in "/:" or c.isspace() for c in ifname):
         raise _invalid("interface name contains / or : or whitespace characters")
+    if not made:
+        return
     # Not in Go, where "%d" makes an interface of another name: net/core/dev.c __dev_alloc_name() puts a number there,
     # and to dev_valid_name() the byte A0 is a space, also inside a UTF-8 character such as U+00E0.
     if b"%" in raw or b"\xa0" in raw:
         raise _invalid("interface name contains characters that the kernel does not take", ifname)
+    if not (ifname.isascii() and ifname.isprintable()):
+        from .printable import printable
+
+        if printable(ifname) != ifname:
+            raise _invalid("interface name contains characters that cannot be printed", ifname)
+    # net/ipv4/devinet.c devinet_sysctl_register(): the directories of these names hold the settings of all interfaces.
+    if ifname in ("all", "default"):
+        raise _invalid("interface name is all or default", "the kernel keeps them for the settings of all interfaces")
 
 
 def _invalid(msg: str, details: str = "") -> CniError:

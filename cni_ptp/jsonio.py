@@ -39,15 +39,27 @@ def _constant(text: str) -> float:
 def loads(raw: bytes) -> Any:
     """The value `raw` spells, keys folded.  ValueError in the standard library's words if it spells none.
 
-    Invalid UTF-8 becomes U+FFFD, NaN and trailing text are refused, as in Go.
+    Invalid UTF-8 and lone surrogates become U+FFFD, NaN and trailing text are refused, as in Go.
     """
     text = raw.decode("utf-8", "replace")
     try:
-        return _scan(text)
+        value = _scan(text)
+        return _sound(value) if "\\ud" in text or "\\uD" in text else value
     except RecursionError:
         raise ValueError("exceeded the depth to which values may be nested") from None
     except Exception:  # noqa: BLE001  whatever the private scanner stumbled on, the public module is the judge
         return _judge(text)
+
+
+def _sound(value: Any) -> Any:
+    """Return the value without lone surrogates, which no file name, link or UTF-8 can hold."""
+    if isinstance(value, str):
+        return "".join(["\ufffd" if "\ud800" <= c <= "\udfff" else c for c in value])
+    if isinstance(value, list):
+        return [_sound(item) for item in value]
+    if isinstance(value, dict):
+        return {_sound(key): _sound(item) for key, item in value.items()}
+    return value
 
 
 def _scan(text: str) -> Any:
@@ -78,19 +90,21 @@ def _judge(text: str) -> Any:
     import json
 
     try:
-        return json.loads(text, object_pairs_hook=_fold, parse_int=_integer, parse_constant=_constant)
+        return _sound(json.loads(text, object_pairs_hook=_fold, parse_int=_integer, parse_constant=_constant))
     except RecursionError:
         raise ValueError("exceeded the depth to which values may be nested") from None
 
 
 def dumps(value: Any) -> bytes:
-    """UTF-8 JSON of dicts, lists, strings, integers, booleans and None, indented by 4 spaces as Go plugins print."""
+    """JSON of dicts, lists, strings, integers, booleans and None, indented by 4 spaces as Go plugins print.
+
+    Nothing but printable ASCII and newlines: whatever a terminal would obey, and a lone surrogate, is an escape.
+    """
     try:
-        from _json import encode_basestring as quoted
+        from _json import encode_basestring_ascii as quoted
     except ImportError:
-        from json.encoder import encode_basestring as quoted
-    # A lone surrogate (from \\ud800 in the input) can not be UTF-8; its JSON escape can.
-    return _written(value, "\n", quoted).encode("utf-8", "backslashreplace")
+        from json.encoder import encode_basestring_ascii as quoted
+    return _written(value, "\n", quoted).encode("ascii")
 
 
 def _written(value: Any, newline: str, quoted: Callable[[str], str]) -> str:

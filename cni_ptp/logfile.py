@@ -113,7 +113,7 @@ def asked_for(args: Args, conf: Conf, environ: Mapping[str, str]) -> Log | None:
 
 def line(record: dict[str, Any]) -> bytes:
     """The record as one line of JSON; fractions are seconds, and written as milliseconds."""
-    return (_json(record) + "\n").encode("utf-8", "backslashreplace")
+    return (_json(record) + "\n").encode("ascii")
 
 
 def _json(value: Any) -> str:

@@ -124,6 +124,7 @@ class Answering:
             # Also behind a delegate's own details: what could not be taken back must be known.
             if failure.details:
                 document["details"] = failure.details
+            _make_printable(document)
             try:
                 write_all(1, self._spelled(document))
             except CniError:
@@ -135,6 +136,15 @@ class Answering:
         except ImportError:  # python3-minimal of Debian 11 and 12 has neither _json nor json
             words = f'"code": {PLUGIN_NOT_AVAILABLE}, "msg": "this Python has no module json: install the whole of it"'
             return f'{{"cniVersion": "{self.version}", {words}}}'.encode()
+
+
+def _make_printable(document: dict[str, Any]) -> None:
+    """Escape what a terminal would obey in the words of an error: runtimes print them as they are."""
+    from .printable import printable
+
+    for key in ("msg", "details"):
+        if isinstance(document.get(key), str):
+            document[key] = printable(document[key], keep="\n\t")
 
 
 def _guard_standard_descriptors() -> None:

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from importlib import import_module
 
 from .. import __version__
-from ..errors import CniError, to_cni
+from ..errors import to_cni
+from ..printable import printable
+from .terminal import Terminal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 COMMANDS = {
     "demo": "see it work, between a host and a container of its own",
@@ -39,21 +44,33 @@ _INTERRUPTED = 130
 _CLOSED_PIPE = 141
 
 
+class _Parser(argparse.ArgumentParser):
+    """One command's options.  Its words, which repeat what was typed, leave by the terminal as all others do."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.color = False  # since CPython 3.14 its help has colours of its own
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message:
+            Terminal(file, errors=True).text(message)
+
+    def error(self, message: str) -> NoReturn:
+        """Print how the command is used and what is wrong, in one line; exit status 2."""
+        super().error(printable(message))
+
+
 def run(argv: list[str]) -> int:
     """The command in `argv` (without the program's name) was done; returns the exit status."""
     try:
-        status = _done(argv)
-        if sys.stdout is not None:  # the caller may have started us with a closed descriptor
-            sys.stdout.flush()
-        return status
+        return _done(argv)
     except BrokenPipeError:  # `ptp list | head`: nobody wants the rest; nor shall a later flush stumble over it
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return _CLOSED_PIPE
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except (CniError, OSError) as e:
-        failure = to_cni(e)
-        sys.stderr.write(f"ptp: {failure}\n")
+    except Exception as e:  # noqa: BLE001  whatever happened, a person gets a sentence and no traceback
+        Terminal(errors=True).say(f"ptp: {to_cni(e)}")
         return 1
 
 
@@ -68,14 +85,16 @@ def _run(argv: list[str]) -> int:
     if argv[0] in ("-h", "--help", "help"):
         return _help(argv[1:])
     if argv[0] in ("-V", "--version", "version"):
-        print(f"ptp {__version__}")
+        Terminal().say(f"ptp {__version__}")
         return 0
     if argv[0] not in COMMANDS:
-        sys.stderr.write(f"ptp: no such command: {argv[0]}\n\n{usage()}")
+        terminal = Terminal(errors=True)
+        terminal.say(f"ptp: no such command: {argv[0]}")
+        terminal.text("\n" + usage())
         return 2
     name = argv[0]
     module = import_module(f".{_MODULES.get(name, name)}", __package__)
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"ptp {name}",
         description=module.ABOUT,
         epilog=module.EXAMPLES,
@@ -89,7 +108,7 @@ def _run(argv: list[str]) -> int:
 def _help(argv: list[str]) -> int:
     if argv and argv[0] in COMMANDS and argv[0] not in ("help", "version"):
         return _run([argv[0], "--help"])
-    sys.stdout.write(usage())
+    Terminal().text(usage())
     return 0
 
 

@@ -179,7 +179,7 @@ class Demo:
             raise Wrong(f"{command} was not executed: {e}") from None
         took = time.monotonic() - since
         if done.status:
-            words = (done.out or done.err).decode("utf-8", "replace").strip()
+            words = " ".join((done.out or done.err).decode("utf-8", "replace").split())
             raise Wrong(f"{command} failed with status {done.status}: {words}")
         return _parsed(done.out) if done.out.strip() else {}, took
 
@@ -276,7 +276,9 @@ def _network() -> list[str]:
         links = iproute.veths(sock)
         for link in links:
             lines.append(iproute.link_line(link))
-            lines += ["  " + iproute.addr_line(addr) for addr in iproute.addrs(sock, link)]
+            lines += [
+                "  " + line for line in iproute.addr_lines(lambda: Socket(NETLINK_ROUTE), link, iproute.MOST_LINES)
+            ]
         names = {link.ifindex: link.name for link in links}
         for family in (iproute.AF_INET, iproute.AF_INET6):
             lines += [iproute.route_line(route, names) for route in iproute.routes(sock, family)]

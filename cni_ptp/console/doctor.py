@@ -9,7 +9,7 @@ from . import doctor_files, doctor_kernel, doctor_network
 from .diagnosis import COLOURS, OK, WORDS, Line
 from .listing import places
 from .survey import Survey
-from .terminal import Terminal, printable
+from .terminal import Terminal
 
 ABOUT = """\
 Looks at everything the plugin needs of this host and says of each whether it is
@@ -51,6 +51,6 @@ def _print(lines: list[Line], terminal: Terminal) -> None:
     longest = max(map(len, WORDS))
     for line in lines:
         word = terminal.paint(COLOURS[line.state], WORDS[line.state].ljust(longest))
-        terminal.say(f"{word}  {line.subject.ljust(width)}  {printable(line.found)}")
+        terminal.say(f"{word}  {line.subject.ljust(width)}  {line.found}")
         if line.remedy:
-            terminal.say(f"{' ' * (longest + width + 4)}{terminal.paint('bold', 'remedy:')} {printable(line.remedy)}")
+            terminal.say(f"{' ' * (longest + width + 4)}{terminal.paint('bold', 'remedy:')} {line.remedy}")

@@ -12,7 +12,6 @@ from ..netlink.sock import NETLINK_ROUTE, Socket
 from . import iproute
 from .diagnosis import Line, ok, problem, warning
 from .survey import Found, Survey
-from .terminal import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -151,11 +150,11 @@ def _attachments(survey: Survey) -> Line:
     wrong = [f for f in attachments if f.wrong]
     if wrong:
         found = "; ".join([f"{f.attachment.containerid}: {f.wrong[0]}" for f in wrong[:_SHOWN]])
-        found = f"{len(wrong)} of {len(attachments)} are not as they should be: {printable(found)}"
+        found = f"{len(wrong)} of {len(attachments)} are not as they should be: {found}"
         return problem("attachments", found, "ptp list names all, ptp show CONTAINER draws one")
     return ok("attachments", f"{len(attachments)}, all healthy" if attachments else "none")
 
 
 def _some(items: list[str]) -> str:
     more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
-    return printable(", ".join(items[:_SHOWN]) + more)
+    return ", ".join(items[:_SHOWN]) + more

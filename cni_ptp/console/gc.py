@@ -19,7 +19,7 @@ from ..netlink.rt_link import del_link
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from .listing import places
 from .survey import Found, Survey, survey
-from .terminal import Progress, Terminal, printable
+from .terminal import Progress, Terminal
 
 ABOUT = """\
 Removes what no valid attachment owns: host interfaces, routes with them,
@@ -99,7 +99,7 @@ def _delete_links(stale: list[Found], terminal: Terminal) -> set[Attachment]:
             refused = sock.ask(del_link(found.link.ifindex, found.link.name))[0].error
             if refused is not None and refused.errno != errno.ENODEV:
                 remaining.add(found.attachment)
-                terminal.say(terminal.paint("red", printable(f"{found.attachment}: {refused}")))
+                terminal.say(terminal.paint("red", f"{found.attachment}: {refused}"))
             progress.step()
     progress.finish()
     return remaining
@@ -127,7 +127,7 @@ def _valid(options: argparse.Namespace, seen: Survey) -> set[Attachment]:
 def _parsed(text: str) -> Attachment:
     parts = text.split("/")
     if len(parts) != 3 or not all(parts):
-        words = printable(f"understand --valid {text}")
+        words = f"understand --valid {text}"
         raise CniError(INVALID_ENVIRONMENT_VARIABLES, words, "it must be NET/CONTAINER/IFNAME")
     return Attachment(*parts)
 
@@ -137,7 +137,7 @@ def _refuse_unknown_network(name: str, seen: Survey) -> None:
     known = sorted({found.attachment.network for found in seen.attachments()} | set(seen.networks))
     if name not in known:
         words = f"this host has the networks {', '.join(known)}" if known else "this host has no network of this plugin"
-        raise CniError(INVALID_ENVIRONMENT_VARIABLES, printable(f"find network {name}"), printable(words))
+        raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"find network {name}", words)
 
 
 def _refuse_unknown(valid: set[Attachment], network: str | None, seen: Survey) -> None:
@@ -146,9 +146,9 @@ def _refuse_unknown(valid: set[Attachment], network: str | None, seen: Survey) -
     A slip in one of them would make a running container one that goes.
     """
     for attachment in sorted(valid, key=Attachment.key):
-        about = printable(f"keep {attachment}")
+        about = f"keep {attachment}"
         if network not in (None, attachment.network):
-            details = printable(f"--network {network} leaves other networks alone")
+            details = f"--network {network} leaves other networks alone"
             raise CniError(INVALID_ENVIRONMENT_VARIABLES, about, details)
         if not any(_is(found, attachment) for found in seen.attachments()):
             raise CniError(INVALID_ENVIRONMENT_VARIABLES, about, "this host has no such attachment, see ptp list")
@@ -166,7 +166,7 @@ def _described(found: Found) -> str:
         has.append("lease of " + ", ".join([text_of(lease.address) for lease in found.leases]))
     if found.masqueraded:
         has.append("masquerading of " + ", ".join([text_of(a) for a in found.masqueraded]))
-    return printable(f"{found.attachment}: {'; '.join(has)}")
+    return f"{found.attachment}: {'; '.join(has)}"
 
 
 def _collect(network: str, valid: set[Attachment], seen: Survey, terminal: Terminal) -> int:

@@ -107,7 +107,7 @@ def _try_out(path: str) -> None:
     except (OSError, spawn.Overrun) as e:
         raise CniError(INVALID_ENVIRONMENT_VARIABLES, about, str(e)) from None
     if done.status or b"supportedVersions" not in done.out:
-        words = (done.err or done.out).decode("utf-8", "replace").strip()
+        words = " ".join((done.err or done.out).decode("utf-8", "replace").split())
         raise CniError(INVALID_ENVIRONMENT_VARIABLES, about, words)
 
 

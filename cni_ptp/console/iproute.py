@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..ip import bits, cidr_text, text_of
+from ..netlink.bounded import search
 from ..netlink.rt_addr_dump import IFA_F_DADFAILED, IFA_F_TENTATIVE, Addr, dump_addrs
 from ..netlink.rt_link import Link, get_link
 from ..netlink.rt_link_dump import dump_veths
@@ -11,7 +12,15 @@ from ..netlink.rt_route_dump import dump_routes
 from ..netlink.rt_route_get import read_route
 from ..netlink.sock import Socket
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..nlmsg import Request
+
 AF_INET, AF_INET6 = 2, 10
+MOST_LINES = 100  # of one list
 _SCOPES = {RT_SCOPE_LINK: "link", RT_SCOPE_HOST: "host", 200: "site", 255: "nowhere"}
 
 
@@ -58,10 +67,42 @@ def link_named(sock: Socket, name: str) -> Link | None:
     return Link(answer.one()) if answer.error is None else None
 
 
-def addrs(sock: Socket, link: Link) -> list[Addr]:
-    """The link's addresses, without the link-local ones that every IPv6 interface has."""
-    found = [Addr(reply) for reply in sock.dump(dump_addrs(link.ifindex, link.name)).read()]
-    return [a for a in found if a.ifindex == link.ifindex and not is_link_local(a.address)]
+def addr_lines(opened: Callable[[], Socket], link: Link, most: int) -> list[str]:
+    """A line for each of the link's addresses, without the link-local ones that every IPv6 interface has.
+
+    most: of how many addresses; whoever has the link decides how many there are.
+    """
+
+    def line(reply: Any) -> str | None:
+        addr = Addr(reply)
+        return addr_line(addr) if addr.ifindex == link.ifindex and not is_link_local(addr.address) else None
+
+    return _first(opened, dump_addrs(link.ifindex, link.name), line, most)
+
+
+def route_lines(opened: Callable[[], Socket], link: Link, family: int, most: int) -> list[str]:
+    """A line for each route over the link, those that `routes` gives.  most: of how many in the whole table."""
+
+    def line(reply: Any) -> str | None:
+        route = read_route(reply)
+        return route_line(route, {link.ifindex: link.name}) if route.ifindex == link.ifindex and _tells(reply) else None
+
+    return _first(opened, dump_routes(family, RTN_UNICAST), line, most)
+
+
+def _first(opened: Callable[[], Socket], listing: Request, line: Callable[[Any], str | None], most: int) -> list[str]:
+    """The lines that the first replies make, each once, and a last one if there are more."""
+    lines: dict[str, None] = {}  # in their order; a list that changes is read again
+
+    def take(reply: Any) -> bool:
+        text = line(reply)
+        if text is not None:
+            lines[text] = None
+        return len(lines) > MOST_LINES
+
+    whole = search(opened, listing, take, most)
+    shown = list(lines)[:MOST_LINES]
+    return shown if whole and len(lines) <= MOST_LINES else [*shown, "... and more"]
 
 
 def is_link_local(address: bytes) -> bool:
@@ -71,10 +112,11 @@ def is_link_local(address: bytes) -> bool:
 
 def routes(sock: Socket, family: int) -> list[FibRoute]:
     """The unicast routes of the main table, without those to link-local and multicast addresses."""
-    found = []
-    for reply in sock.dump(dump_routes(family)).read():
-        route = read_route(reply)
-        noise = len(route.dst) == 16 and (route.dst[0] == 0xFF or is_link_local(route.dst))
-        if route.table == RT_TABLE_MAIN and reply[0][7] == RTN_UNICAST and not noise:
-            found.append(route)
-    return found
+    return [read_route(reply) for reply in sock.dump(dump_routes(family)).read() if _tells(reply)]
+
+
+def _tells(reply: Any) -> bool:
+    """Whether a route is one that somebody made on purpose."""
+    route = read_route(reply)
+    noise = len(route.dst) == 16 and (route.dst[0] == 0xFF or is_link_local(route.dst))
+    return route.table == RT_TABLE_MAIN and reply[0][7] == RTN_UNICAST and not noise

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from .. import jsonio
 from ..ip import text_of
 from ..ipam.settings import DATA_DIR
 from . import conflist
 from .survey import Found, survey
-from .terminal import Terminal, printable
+from .terminal import Terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     every = survey(options.conf_dir, options.data_dir).attachments()
     terminal = Terminal()
     if options.json:
-        sys.stdout.write(jsonio.dumps([document(found) for found in every]).decode("utf-8", "replace") + "\n")
+        terminal.document([document(found) for found in every])
     elif not every:
         terminal.say("no attachments of this plugin on this host")
     else:
@@ -65,9 +63,9 @@ def _row(found: Found, terminal: Terminal) -> tuple[str, ...]:
     if not found.is_ours():
         state += f", made by {ANOTHER}"
     return (
-        printable(attachment.network),
-        printable(attachment.containerid)[:24],
-        printable(attachment.ifname),
+        attachment.network,
+        attachment.containerid[:24],
+        attachment.ifname,
         ",".join([text_of(a) for a in found.addresses()]) or "-",
         found.link.name if found.link is not None else "-",
         _backends(found) or "no",

@@ -7,7 +7,7 @@ import os
 import time
 
 from .. import sysctl
-from ..errors import INVALID_ENVIRONMENT_VARIABLES, CniError
+from ..errors import INVALID_ENVIRONMENT_VARIABLES, CniError, DecodeError, to_cni
 from ..ip import text_of
 from ..netlink.rt_link import Link, get_link_by_index
 from ..netlink.rt_nsid import NETNSA_NSID, get_nsid
@@ -16,7 +16,7 @@ from ..netns import Netns, open_netns
 from . import iproute
 from .listing import ANOTHER, places
 from .survey import Found, survey
-from .terminal import Terminal, printable
+from .terminal import Terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ EXAMPLES = """\
 example:
   ptp show 4711
 """
+# Entries of a list: a container's owner makes his as long as he likes, the host's has a route for each container.
+_MOST_IN_CONTAINER, _MOST_ON_HOST = 4096, 1 << 20
 _NAMED = ("/run/netns", "/var/run/netns", "/run/docker/netns")
 
 
@@ -60,14 +62,14 @@ def run(options: argparse.Namespace) -> int:
 
 def _draw(found: Found, terminal: Terminal) -> None:
     paint = terminal.paint
-    terminal.say(paint("bold", printable(str(found.attachment))))
+    terminal.say(paint("bold", str(found.attachment)))
     state = paint("red", "; ".join(found.wrong)) if found.wrong else paint("green", "healthy")
     terminal.say(f"  state       {state}")
     if not found.is_ours():
         terminal.say(f"  made by     {ANOTHER}")
     for lease in found.leases:
         made = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(lease.made))
-        terminal.say(f"  lease       {text_of(lease.address)} since {made}, {printable(lease.path)}")
+        terminal.say(f"  lease       {text_of(lease.address)} since {made}, {lease.path}")
     terminal.say()
     terminal.say(paint("cyan", "  host"))
     for line in _host_lines(found):
@@ -93,21 +95,23 @@ def _host_lines(found: Found) -> Iterator[str]:
     if found.link is None:
         yield "no interface"
         return
-    with Socket(NETLINK_ROUTE) as sock:
-        yield from _link_lines(sock, found.link)
+    yield from _link_lines(found.link, _MOST_ON_HOST)
 
 
 _FORWARDING = (("IPv4", "ipv4/ip_forward"), ("IPv6", "ipv6/conf/all/forwarding"))
 
 
-def _link_lines(sock: Socket, link: Link) -> list[str]:
-    """The link, its addresses, and the routes over it."""
+def _link_lines(link: Link, most: int) -> list[str]:
+    """The link, its addresses, and the routes over it; of lists with more than `most` entries the first."""
     lines = [iproute.link_line(link)]
-    lines += ["  " + iproute.addr_line(addr) for addr in iproute.addrs(sock, link)]
+    lines += ["  " + line for line in iproute.addr_lines(_route_socket, link, most)]
     for family in (iproute.AF_INET, iproute.AF_INET6):
-        over = [route for route in iproute.routes(sock, family) if route.ifindex == link.ifindex]
-        lines += ["  route " + iproute.route_line(route, {link.ifindex: link.name}) for route in over]
+        lines += ["  route " + line for line in iproute.route_lines(_route_socket, link, family, most)]
     return lines
+
+
+def _route_socket() -> Socket:
+    return Socket(NETLINK_ROUTE)
 
 
 def _container_lines(link: Link) -> list[str]:
@@ -117,8 +121,8 @@ def _container_lines(link: Link) -> list[str]:
     with netns:
         try:
             return [f"in {netns.path}", *netns.inside(lambda: _inside(link.peer))]
-        except CniError as e:
-            return [f"in {netns.path}, which can not be looked into: {e}"]
+        except (CniError, DecodeError, OSError) as e:
+            return [f"in {netns.path}, which cannot be looked into: {to_cni(e)}"]
 
 
 def _inside(ifindex: int) -> list[str]:
@@ -126,7 +130,8 @@ def _inside(ifindex: int) -> list[str]:
         answer = sock.ask(get_link_by_index(ifindex))[0]
         if answer.error is not None:
             return ["the other end is not there any more"]
-        return _link_lines(sock, Link(answer.one()))
+        link = Link(answer.one())
+    return _link_lines(link, _MOST_IN_CONTAINER)
 
 
 def _netns_of(link: Link) -> Netns | None:

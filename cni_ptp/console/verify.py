@@ -12,7 +12,7 @@ from importlib.util import MAGIC_NUMBER
 
 from ..errors import INVALID_ENVIRONMENT_VARIABLES, CniError
 from . import pack, program
-from .terminal import Terminal, printable
+from .terminal import Terminal
 
 ABOUT = """\
 Compiles the sources inside a built file again and compares the whole file with
@@ -59,9 +59,9 @@ def run(options: argparse.Namespace) -> int:
     found = [] if named == interpreter else [f"its first line names {ascii(named)}, not {interpreter} (--python)"]
     found += program.differences(content, interpreter if not found else named)
     if found:
-        terminal.say(printable(f"NOT verified: {path}: {found[0]}"))
+        terminal.say(f"NOT verified: {path}: {found[0]}")
         for difference in found[1:] if options.verbose else ():
-            terminal.say(printable(f"  {difference}"))
+            terminal.say(f"  {difference}")
         return 1
     sources = pack.sources_of(content)
     if options.verbose:

@@ -198,8 +198,10 @@ def _words(said: bytes) -> str:
 
 
 def _forward(said: bytes) -> None:
-    """Hand on what a successful child wrote on stderr.  There may be no stderr."""
+    """Hand on what a successful child wrote on stderr, made printable.  There may be no stderr."""
+    from ..printable import printable
+
     try:
-        os.write(2, said)
+        os.write(2, printable(said.decode("utf-8", "replace"), keep="\n\t").encode())
     except OSError:
         pass  # words for people: no reason to fail a call that succeeded

@@ -18,7 +18,7 @@ from cni_ptp.nlmsg import Attr
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "cni_ptp"
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if "console" not in p.parts)
-FLOOR = {"errnos", "errors", "undo", "jsonio", "ip", "__init__"}
+FLOOR = {"errnos", "errors", "undo", "jsonio", "ip", "printable", "__init__"}
 CORE = FLOOR | {
     "nlmsg", "attachment", "args", "conf", "mac", "result", "result_old", "result_read", "versions", "plan",
     "nft_ruleset", "antispoof_ruleset", "nft_names", "nft_owner", "netlink/exchange", "netlink/extended_ack",
@@ -124,6 +124,21 @@ def test_a_module_can_be_read_in_one_sitting(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=name_of)
 def test_each_module_says_what_it_holds(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "console").glob("*.py")), ids=name_of)
+def test_commands_print_by_the_terminal_alone(path: Path) -> None:
+    """It makes printable what they say; nor does a program that they start write where they write."""
+    if path.name == "terminal.py":
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        text = ast.unparse(node) if isinstance(node, (ast.Attribute, ast.Call)) else ""
+        assert text not in ("sys.stdout", "sys.stderr", "sys.__stdout__", "sys.__stderr__", "terminal.stream")
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert called not in ("print", "os.write", "os.system", "os.fdopen", "sys.exit", "breakpoint"), called
+            if called.startswith("subprocess."):
+                assert "capture_output=True" in text or {"stdout", "stderr"} <= {k.arg for k in node.keywords}, text
 
 
 HEADERS = [

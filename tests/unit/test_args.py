@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from string import ascii_letters, digits
+from unicodedata import category
+
 import pytest
 
 from cni_ptp import args
@@ -87,6 +90,47 @@ def test_a_container_id_may_be_of_any_length(text: str) -> None:
 )
 def test_an_interface_name_the_kernel_can_not_take_is_refused(ifname: str, error: tuple[str, str]) -> None:
     assert refused(CNI_IFNAME=ifname) == (4, *error)
+
+
+SPECIAL = [*range(0x600, 0x620), *range(0x2000, 0x2070), *range(0xDC80, 0xDD00)]
+SPECIAL += [*range(0xE000, 0xF8FF, 0xFF), 0xFEFF, *range(0xFFF0, 0x10000), *range(0xE0000, 0xE0080), 0x10FFFF]
+SPECIAL += [0x34F, 0x115F, 0x1160, 0x17B4, 0x180B, 0x180E, 0x3000, 0x3164, 0xFE0F, 0xFFA0, 0xE0100]
+INVISIBLE = {0x34F, 0x115F, 0x1160, 0x17B4, 0x180B, 0x3164, 0xFE0F, 0xFFA0, 0xE0100}
+
+
+def is_taken(ifname: str, command: str) -> bool:
+    """Whether a call may have the name; else it is refused with code 4."""
+    try:
+        return args.parse({**FULL, "CNI_COMMAND": command, "CNI_IFNAME": ifname}).ifname == ifname
+    except CniError as e:
+        assert e.code == 4 and e.msg.startswith("interface name contains")
+        return False
+
+
+def test_an_interface_name_has_readable_characters_only() -> None:
+    """docs/security.md, "Names"."""
+    for number in [*range(1, 0x300), *SPECIAL]:
+        character = chr(number)
+        readable = category(character)[0] not in "CZ" and number not in INVISIBLE
+        kernels = character not in "/:%" and b"\xa0" not in character.encode("utf-8", "surrogateescape")
+        goes = character not in "/:" and not character.isspace()
+        name = f"e{character}0"
+        taken = {command: is_taken(name, command) for command in ("ADD", "CHECK", "DEL")}
+        assert taken == {"ADD": readable and kernels, "CHECK": readable and kernels, "DEL": goes}, hex(number)
+
+
+@pytest.mark.parametrize("ifname", ["all", "default"])
+def test_the_names_of_all_interfaces_name_none(ifname: str) -> None:
+    assert refused(CNI_IFNAME=ifname)[:2] == (4, "interface name is all or default")
+    assert args.parse({**FULL, "CNI_IFNAME": ifname, "CNI_COMMAND": "DEL"}).ifname == ifname
+
+
+def test_a_container_and_a_network_are_named_in_ascii() -> None:
+    """docs/security.md, "Names"."""
+    for number in [*range(1, 0x300), *SPECIAL, 0xFF10, 0x1D7CE]:
+        letter = chr(number) in ascii_letters + digits
+        assert args.is_name(chr(number)) == letter, hex(number)
+        assert args.is_name(f"a{chr(number)}b") == (letter or chr(number) in "_.-"), hex(number)
 
 
 @pytest.mark.parametrize("ifname", ["eth0", "eth0.100", "123456789012345", "...", "a-b_c@d", "é" * 7])
