@@ -112,6 +112,7 @@ FILES = (
     "cni_ptp/nft_upkeep.py",
     "cni_ptp/nlmsg.py",
     "cni_ptp/plan.py",
+    "cni_ptp/printable.py",
     "cni_ptp/result.py",
     "cni_ptp/result_old.py",
     "cni_ptp/result_read.py",
