@@ -84,7 +84,7 @@ def _tokens(script: str, inner: set[str]) -> Iterator[str | None]:
         if char == "\\":
             word, begun, at = word + script[at + 1 : at + 2].replace("\n", ""), True, at + 2
         elif char == "'":
-            end = script.index("'", at + 1)
+            end = (script + "'").index("'", at + 1)  # not closed where it is no script, but any text
             word, begun, at = word + script[at + 1 : end], True, end + 1
         elif char == '"':
             text, at = _double_quoted(script, at + 1, inner)
@@ -94,7 +94,7 @@ def _tokens(script: str, inner: set[str]) -> Iterator[str | None]:
             inner |= programs(script[at + 2 : end])
             word, begun, at = word + "$()", True, end + 1
         elif char == "`":
-            end = script.index("`", at + 1)
+            end = (script + "`").index("`", at + 1)
             inner |= programs(script[at + 1 : end])
             word, begun, at = word + "$()", True, end + 1
         elif char == "#" and not begun:
