@@ -140,11 +140,13 @@ class Answering:
 
 def _make_printable(document: dict[str, Any]) -> None:
     """Escape what a terminal would obey in the words of an error: runtimes print them as they are."""
-    from .printable import printable
-
     for key in ("msg", "details"):
-        if isinstance(document.get(key), str):
-            document[key] = printable(document[key], keep="\n\t")
+        text = document.get(key)
+        # Loaded only where needed: the error may be that our file was cut short, and modules cannot be loaded any more.
+        if isinstance(text, str) and not (text.isascii() and text.replace("\n", "").replace("\t", "").isprintable()):
+            from .printable import printable
+
+            document[key] = printable(text, keep="\n\t")
 
 
 def _guard_standard_descriptors() -> None:

@@ -24,6 +24,8 @@ from tests.namespaces import (
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401  hooks
 
 ROOT = Path(__file__).resolve().parent.parent
+# What tests make is not for the group to write, whatever the user's umask: such programs are not executed.
+os.umask(0o022)
 
 
 @pytest.fixture(scope="session")

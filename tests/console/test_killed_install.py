@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,22 @@ def test_a_python_that_others_can_write_is_refused_and_not_executed(host: Host, 
     done = host.run(*argv, check=False)
     assert done.returncode == 1 and "can be written by others" in done.stderr
     assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("command", ["install", "demo"])
+def test_root_may_use_what_a_user_built(host: Host, tmp_path: Path, command: str) -> None:
+    """Root has chosen to run that file; what it makes and executes is root's."""
+    file = tmp_path / "ptp"
+    shutil.copy(host.plugin_file, file)
+    try:
+        os.chown(file, 12345, -1)
+    except OSError:  # a user namespace with one user has no other
+        pytest.skip("needs root, to make a file somebody else's")
+    fresh(tmp_path)
+    options = ["--to", f"{tmp_path}/bin", "--force"] if command == "install" else []
+    done = host.run(str(file), command, *options)
+    if command == "install":
+        assert (tmp_path / "bin" / "ptp").read_bytes() == file.read_bytes()
+        assert (tmp_path / "bin" / "ptp").stat().st_uid == os.geteuid()
+    else:
+        assert "Everything worked" in done.stdout

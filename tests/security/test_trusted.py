@@ -104,7 +104,7 @@ def test_a_path_that_is_not_absolute_is_refused(tmp_path: Path, path: str, monke
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
-    for path in (tmp_path, tmp_path / "fifo", Path("/dev/null")):
+    for path in (tmp_path, tmp_path / "fifo"):
         assert "not a regular file" in distrust(str(path))
     with pytest.raises(FileNotFoundError):
         distrust(str(tmp_path / "none"))
