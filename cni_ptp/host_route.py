@@ -16,6 +16,7 @@ from .ip import text_of
 from .netlink.rt_link import Link
 from .netlink.rt_route import FibRoute, del_host_route, new_route
 from .netlink.sock import NETLINK_ROUTE, Socket
+from .veth.holders import held
 from .veth.unnamed import routed_over
 
 # The Go plugin releases an address before it deletes the link, which takes the kernel up to 25 ms.
@@ -23,14 +24,16 @@ _WAIT_S = 0.3
 _PAUSE_S = 0.01
 
 
-def refuse(host: Socket, address: bytes) -> None:
+def refuse(host: Socket, address: bytes, own_allowed: bool) -> None:
     """Raise CniError 100 that names the link over which the host routes the packed address, if it is alive.
 
-    A link that is just being deleted is waited for.
+    A link that is just being deleted is waited for.  own_allowed: False to refuse an address that the host itself has.
     """
     deadline = time.monotonic() + _WAIT_S
     while True:
         owner = routed_over(host, address)
+        if owner is None and not own_allowed and held(host, [address], set()):
+            raise CniError(KERNEL_REFUSED, f"the address {text_of(address)} is in use", "the host itself has it")
         if owner is None or is_stale(owner):
             return
         if time.monotonic() > deadline:

@@ -73,8 +73,9 @@ def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns
         undo.append(("release the addresses", ipam.delete))
         validate(result, conf.ipam.text("type") if conf.ipam else "")
         _refuse_small_mtu(settings, result)
-        # Before anything of a neighbour that has the address is changed: its masquerading, its guard, its route.
-        refuse_held(host, [ip.address for ip in result.ips if ip.address not in free])
+        # Before anything of a neighbour that has an address is changed: its masquerading, its guard, its route.
+        unasked = [ip.address for ip in result.ips if ip.address not in free]
+        refuse_held(host, unasked, [gateway for gateway in {ip.gateway for ip in result.ips} if gateway is not None])
         steps.done("ipam")
         planned = plan(result.ips, result.routes)
         if settings.ip_masq:

@@ -21,8 +21,9 @@ def clues(conf: Conf, ipam: Ipam, attachment: Attachment, previous: Result | Non
     if previous is not None:
         addresses = [ip.address for ip in previous.ips if _is_of(ip, previous, attachment.ifname)]
         ends = [(interface.name, interface.mac) for interface in previous.interfaces if not interface.sandbox]
+    listed = list(addresses)
     addresses += [address for address in ipam.known() if address not in addresses]
-    return Clues(netns, addresses, ends, lambda address: is_leased(conf, attachment, address))
+    return Clues(netns, addresses, listed, ends, lambda address: is_leased(conf, attachment, address))
 
 
 def _is_of(ip: Address, result: Result, ifname: str) -> bool:

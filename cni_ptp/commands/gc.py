@@ -38,7 +38,7 @@ def gc(args: Args, conf: Conf) -> None:
     words: list[str] = []
     with Socket(NETLINK_ROUTE) as host:
         kept = _delete_marked(host, conf.name, {a.alias() for a in valid}, words)
-        kept += _delete_leased(host, ipam, conf, [*valid, *kept], words)
+        reserved = _leased_and_routed(host, ipam, [*valid, *kept], words)
     steps.note("links")
     keep = [*valid, *kept]
     words += _try(lambda: gc_masquerade(conf.name, keep))
@@ -47,7 +47,7 @@ def gc(args: Args, conf: Conf) -> None:
     steps.note("guard")
     failure: CniError | None = None
     try:
-        ipam.gc(keep)
+        ipam.gc([*keep, *reserved])
     except Exception as e:  # noqa: BLE001  reported below, with what else failed
         failure = to_cni(e)
     steps.note("ipam")
@@ -95,30 +95,23 @@ def _delete_marked(host: Socket, network: str, valid: set[str], words: list[str]
     return kept
 
 
-def _delete_leased(host: Socket, ipam: Ipam, conf: Conf, valid: list[Attachment], words: list[str]) -> list[Attachment]:
-    """Delete what the Go plugin made for owners of stale leases; return the owners whose link could not be deleted."""
-    kept = []
+def _leased_and_routed(host: Socket, ipam: Ipam, valid: list[Attachment], words: list[str]) -> list[Attachment]:
+    """Return the owners of stale leases whose address the host routes to a link without an alias.
+
+    A container that is gone took its link with it: this one is somebody's, whose the lease alone does not tell.  So the
+    link is not deleted, and the address stays reserved.
+    """
     try:
         stale = ipam.stale(valid)
     except Exception as e:  # noqa: BLE001  leases that cannot be read keep nothing from being collected
         words.append(str(to_cni(e)))
         return []
-    for owner, addresses in stale.items():
-        link = _go_made(host, conf, owner, addresses)
-        refused = _delete(host, link) if link is not None else ""
-        if refused:
-            words.append(refused)
-            kept.append(owner)
-    return kept
+    if not stale:
+        return []
+    from ..veth.unnamed import routed_over
 
-
-def _go_made(host: Socket, conf: Conf, owner: Attachment, addresses: list[bytes]) -> Link | None:
-    """Return the host end without an alias that the owner of these leases has, if the host shows that it has one."""
-    from ..ipam.known import is_leased
-    from ..veth.find import Clues
-    from ..veth.unnamed import shown
-
-    return shown(host, owner, Clues(None, addresses, [], lambda address: is_leased(conf, owner, address)))
+    links = {owner: [routed_over(host, address) for address in addresses] for owner, addresses in stale.items()}
+    return [owner for owner, found in links.items() if any(link is not None and not link.alias for link in found)]
 
 
 def _delete(host: Socket, link: Link) -> str:

@@ -120,7 +120,7 @@ def _valid(options: argparse.Namespace, seen: Survey) -> set[Attachment]:
     return {
         f.attachment
         for f in seen.attachments()
-        if f.link is not None or any(lease.made > youngest for lease in f.leases)
+        if f.link is not None or f.contested or any(lease.made > youngest for lease in f.leases)
     }
 
 

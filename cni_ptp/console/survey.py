@@ -79,6 +79,7 @@ class Found:
 
     link: its host end, or None.  routed, masqueraded: packed addresses.  backends: what masquerades.
     guarded: the packed addresses it may send from, None if it is not kept from spoofing.  leases: its lease files.
+    contested: whether another has a lease for its address as well, which the host routes: it may be alive.
     wrong: in words.
     """
 
@@ -90,6 +91,7 @@ class Found:
         self.backends: set[str] = set()
         self.guarded: list[bytes] | None = None
         self.leases: list[LeaseFile] = []
+        self.contested = False
         self.wrong: list[str] = []
 
     def is_named(self) -> bool:
@@ -192,7 +194,9 @@ class Survey:
             if lease.ifname and lease.network in ours:
                 found = self._of(Attachment(*lease.key()))
                 found.leases.append(lease)
-                link = others.get(lease.address) if owners[lease.address] == 1 else None
+                link = others.get(lease.address)
+                if link is not None and owners[lease.address] > 1:
+                    found.contested, link = True, None
                 if link is not None and found.link in (None, link):
                     found.link = link
                     found.routed.append(lease.address)
@@ -206,6 +210,8 @@ class Survey:
     def _wrong(self, found: Found) -> list[str]:
         link = found.link
         if link is None:
+            if found.contested:
+                return ["two leases give its address away, and the host routes that to a link without an owner's name"]
             left = [word for word, there in (("lease", found.leases), ("masquerading", found.masqueraded)) if there]
             return [f"no interface, only its {' and '.join(left)}: ptp gc removes it"]
         words = [] if link.up else ["the host end is down"]

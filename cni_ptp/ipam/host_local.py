@@ -96,7 +96,7 @@ class HostLocal:
         """One address out of the set."""
         try:
             if wish is not None:
-                found = self._wished(leases, i, range_set, wish, owner)
+                found = self._wished(leases, i, range_set, wish, owner, held)
                 return Address(wish, found.length, found.gateway)
             self._refuse_second(leases, range_set)
             address, found = self._next(leases, i, range_set, owner, held)
@@ -104,13 +104,18 @@ class HostLocal:
         except CniError as e:
             raise CniError(e.code, f"failed to allocate for range {i}: {e.msg}", e.details) from None
 
-    def _wished(self, leases: Leases, i: int, range_set: RangeSet, wish: bytes, owner: str) -> Range:
+    def _wished(self, leases: Leases, i: int, range_set: RangeSet, wish: bytes, owner: str, held: Held) -> Range:
         """The range of the address that was wished for, which is reserved now."""
         found = range_set.range_for(wish)
         if found is None:
             raise CniError(IPAM_FAILED, f"{text_of(wish)} not in range set {range_set}")
         if wish == found.gateway:
             raise CniError(IPAM_FAILED, f"requested ip {text_of(wish)} is subnet's gateway")
+        if held([wish]):  # before there is a lease, which would be a witness for whose the address is
+            from ..veth.holders import whose
+
+            msg = f"requested IP address {text_of(wish)} is not available in range set {range_set}"
+            raise CniError(IPAM_FAILED, msg, whose(wish))
         if not leases.reserve(text_of(wish), owner, i):
             taken = leases.read(text_of(wish))
             raise CniError(

@@ -23,23 +23,26 @@ if TYPE_CHECKING:
 class Clues:
     """What the runtime and the leases tell of an attachment, by which a host end of another name is recognised.
 
-    netns: the container's namespace, or None.  addresses: packed, those that may be the attachment's.
+    netns: the container's namespace, or None.  addresses: packed, those that may be the attachment's, a tenant's wish
+    among them.  listed: those of them that prevResult lists.
     ends: (name, MAC as text, "" if unknown) of the interfaces that prevResult lists for the host.
     is_leased: tells of a packed address whether a lease gives it to the attachment; False if one gives it to another,
     None if there is no lease.
     """
 
-    __slots__ = ("netns", "addresses", "ends", "is_leased")
+    __slots__ = ("netns", "addresses", "listed", "ends", "is_leased")
 
     def __init__(
         self,
         netns: Netns | None,
         addresses: list[bytes],
+        listed: list[bytes],
         ends: list[tuple[str, str]],
         is_leased: Callable[[bytes], bool | None],
     ) -> None:
         self.netns = netns
         self.addresses = addresses
+        self.listed = listed
         self.ends = ends
         self.is_leased = is_leased
 

@@ -40,9 +40,14 @@ def whose(address: bytes) -> str:
         return routed_to(address, routed_over(host, address))
 
 
-def refuse_held(host: Socket, addresses: Sequence[bytes]) -> None:
-    """Raise CniError 100 if one of the addresses belongs to a live attachment or to any other link of the host."""
-    for address in held(host, addresses, set()):
+def refuse_held(host: Socket, addresses: Sequence[bytes], gateways: Sequence[bytes]) -> None:
+    """Raise CniError 100 if an address is in use, or if one is wanted as a gateway that is routed to somebody.
+
+    The host may have a gateway already, for other containers; an address of its own is nobody else's.
+    """
+    in_use = held(host, [*addresses, *gateways], set())
+    if in_use:
         from ..host_route import refuse
 
-        refuse(host, address)
+        for address in in_use:
+            refuse(host, address, own_allowed=address not in addresses)

@@ -8,7 +8,8 @@ address of the attachment over it, at full length, and another witness that no c
     lease   gives the address to the attachment; a lease that gives it to another, on any network, speaks against it
     netns   the link's IFLA_LINK_NETNSID is the number by which the host knows the namespace in CNI_NETNS
 
-Without a namespace and without a lease, as for a static address, prevResult or the configuration and the route must do.
+Without a namespace and without a lease, as for a static address, an address that prevResult lists and the route must
+do.  What only the configuration or CNI_ARGS names is no witness: a tenant may wish for a neighbour's address.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ..ip import bits
 from ..netlink.rt_link import Link, get_link, get_link_by_index
 from ..netlink.rt_link_dump import dump_veths
 from ..netlink.rt_nsid import NETNSA_NSID, get_nsid
-from ..netlink.rt_route import RTN_UNICAST
+from ..netlink.rt_route import RTN_UNICAST, RTPROT_KERNEL
 from ..netlink.rt_route_get import get_route, is_no_route, read_route
 from ..netns import is_own
 from .find import ForeignLink, is_anothers, is_marked
@@ -87,7 +88,8 @@ def routed_over(host: Socket, address: bytes) -> Link | None:
         raise answer.error
     reply = answer.one()
     route = read_route(reply)
-    if route.length != bits(address) or reply[0][7] != RTN_UNICAST:
+    # A kernel's own route is to an address of the host, which has no local route yet while it is tentative (IPv6).
+    if route.length != bits(address) or reply[0][7] != RTN_UNICAST or reply[0][5] == RTPROT_KERNEL:
         return None
     found = host.ask(get_link_by_index(route.ifindex))[0]
     return Link(found.one()) if found.error is None else None
@@ -119,7 +121,9 @@ def _agree(host: Socket, link: Link, routed: list[bytes], clues: Clues) -> bool:
         return True
     if False in leased or not link.name.startswith("veth"):
         return False
-    return clues.netns is None or link.netnsid == nsid_of(host, clues.netns)
+    if clues.netns is None:
+        return any(address in clues.listed for address in routed)  # of the configuration's a tenant may wish for any
+    return link.netnsid == nsid_of(host, clues.netns)
 
 
 def _of_name(host: Socket, name: str) -> Link | None:

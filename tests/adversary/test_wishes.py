@@ -1,0 +1,92 @@
+"""A tenant that wishes for what others have, and leases that contradict each other: in doubt all is kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.adversary.world import GO, World, network, static
+from tests.console.people import CONF_DIR, ask, configure
+
+EMPTY: dict[str, Any] = {**network("tenants", 9), "ipam": {"type": "static", "routes": [{"dst": "0.0.0.0/0"}]}}
+WISHES = {
+    "CNI_ARGS": (EMPTY, "IP={}/24;GATEWAY={}"),
+    "runtimeConfig": ({**EMPTY, "runtimeConfig": {"ips": ["{}/24"]}}, ""),
+    "args.cni": ({**EMPTY, "args": {"cni": {"ips": ["{}/24"]}}}, ""),
+}
+
+
+def wished(how: str, address: str, gateway: str) -> tuple[dict[str, Any], str]:
+    """(configuration, CNI_ARGS) of a tenant that wishes for the address."""
+    conf, args = WISHES[how]
+    text = {"runtimeConfig": {"ips": [f"{address}/24"]}, "args": {"cni": {"ips": [f"{address}/24"]}}}
+    more = {key: text[key] for key in text if key in conf}
+    return {**conf, **more}, args.format(address, gateway) if args else ""
+
+
+@pytest.mark.parametrize("how", WISHES)
+@pytest.mark.parametrize("exe", [GO, None], ids=["Go's", "ours"])
+def test_del_takes_nothing_from_a_neighbour_whose_address_a_tenant_wished_for(
+    world: World, exe: Path | None, how: str
+) -> None:
+    """The runtime calls DEL after the ADD that failed, with and without the namespace."""
+    victim = world.attach(static(network("prod", 1, ipMasq=True), "10.1.2.5/24"), "victim", exe)
+    before = victim.picture()
+    evil = world.host.container("evil")
+    conf, args = wished(how, "10.1.2.5", "10.1.2.1")
+    assert world.host.plugin("ADD", conf, container="evil", netns=evil.path, args=args).status == 1
+    for netns in (evil.path, "", "/run/netns/gone"):
+        world.host.plugin("DEL", conf, container="evil", netns=netns, args=args).ok()
+        victim.is_untouched(before, netns)
+
+
+@pytest.mark.parametrize("exe", [GO, None], ids=["Go's", "ours"])
+def test_a_neighbours_address_is_no_gateway(world: World, exe: Path | None) -> None:
+    victim = world.attach(network("prod", 1, ipMasq=True), "victim", exe)
+    before = victim.picture()
+    evil = world.host.container("evil")
+    conf, args = wished("CNI_ARGS", "10.1.2.77", victim.addresses[0])
+    error = world.host.plugin("ADD", conf, container="evil", netns=evil.path, args=args).error(100)
+    assert victim.host_end in error["details"]
+    victim.is_untouched(before)
+
+
+@pytest.mark.parametrize("address", ["192.0.2.99", "10.1.2.1"], ids=["of an uplink", "a gateway"])
+def test_an_address_of_the_host_itself_is_refused(world: World, address: str) -> None:
+    victim = world.attach(network("prod", 1, ipMasq=True), "victim")
+    world.host.run("ip", "addr", "add", "192.0.2.99/32", "dev", "lo")
+    before = victim.picture()
+    evil = world.host.container("evil")
+    conf, args = wished("CNI_ARGS", address, address[:-1] + "7")
+    error = world.host.plugin("ADD", conf, container="evil", netns=evil.path, args=args).error(100)
+    assert "the host itself" in error["details"]
+    victim.is_untouched(before)
+
+
+def test_two_leases_of_one_address_take_nothing_from_the_container_that_has_it(world: World) -> None:
+    """One is stale, and `ptp gc` cannot know which."""
+    victim = world.attach(network("mynet", 1, ipMasq=True), "victim", GO)
+    configure({**victim.conf})
+    other = Path("/var/lib/cni/networks/other")
+    other.mkdir()
+    (other / victim.addresses[0]).write_bytes(b"deadbeef\r\neth0")
+    for lease in (other / victim.addresses[0], Path(f"/var/lib/cni/networks/mynet/{victim.addresses[0]}")):
+        os.utime(lease, (1, 1))
+    before = victim.picture()
+    assert ask(world.host, "gc", "--conf-dir", CONF_DIR).returncode == 0
+    victim.is_untouched(before)
+
+
+def test_gc_deletes_no_link_without_an_alias_by_a_lease_alone(world: World) -> None:
+    """A container that died long ago had the address of the one that Go attached with static IPAM."""
+    victim = world.attach(static(network("prod", 1), "10.1.2.2/24"), "victim", GO)
+    stale = Path("/var/lib/cni/networks/mynet/10.1.2.2")
+    stale.parent.mkdir(parents=True)
+    stale.write_bytes(b"deadbeef\r\neth0")
+    before = victim.picture()
+    conf = {**network("mynet", 1), "cniVersion": "1.1.0", "cni.dev/valid-attachments": []}
+    world.host.plugin("GC", conf).ok()
+    victim.is_untouched(before)
