@@ -14,6 +14,7 @@ import time
 from . import errnos, signals
 from .attachment import Attachment
 from .errors import TRY_AGAIN_LATER, CniError
+from .state import check_directory, opened
 
 DIRECTORY = "/run/cni-ptp"
 _WAIT_S = 30.0
@@ -23,8 +24,8 @@ _UNWRITABLE = (errnos.EROFS, errnos.EACCES, errnos.EPERM, errnos.ENOENT)
 class Held:
     """The lock of an attachment, from its making to the end of the with block.
 
-    CniError 11 if another call for the same attachment holds it longer than 30 s.  Without a writable /run there is no
-    lock; the kernel's EEXIST still lets only one ADD win.
+    CniError 11 if another call for the same attachment holds it longer than 30 s, 104 if others than root could.
+    Without a writable /run there is no lock; the kernel's EEXIST still lets only one ADD win.
     """
 
     __slots__ = ("fd",)
@@ -47,10 +48,8 @@ class Held:
 
 
 def _open() -> int:
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    path = DIRECTORY + "/lock"
     try:
-        return os.open(path, flags, 0o600)
+        return _file()
     except FileNotFoundError:
         pass
     except OSError as e:
@@ -65,7 +64,12 @@ def _open() -> int:
         if e.errno in _UNWRITABLE:
             return -1
         raise
-    return os.open(path, flags, 0o600)
+    return _file()
+
+
+def _file() -> int:
+    check_directory(DIRECTORY)
+    return opened(DIRECTORY + "/lock", os.O_RDWR | os.O_CREAT)
 
 
 def _take(fd: int, attachment: Attachment, wait_s: float) -> None:

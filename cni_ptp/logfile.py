@@ -13,6 +13,7 @@ from time import gmtime, monotonic, process_time, strftime, time
 
 from . import __version__, jsonio, steps
 from .errors import DELEGATE_FAILED, INVALID_NETNS, INVALID_NETWORK_CONFIG, KERNEL_REFUSED, TRY_AGAIN_LATER, CniError
+from .state import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,17 +128,16 @@ def _json(value: Any) -> str:
 def append(path: str, content: bytes) -> None:
     """The regular file at `path` ends with `content`, written at once; made with mode 0600 if it is not there.
 
-    OSError if it is not to be had, or is something else: a device or a FIFO is not even opened.
+    OSError if it cannot be opened, CniError 104 if it is something else or somebody else's: a device or a FIFO is not
+    even opened.
     """
     try:
         if not S_ISREG(os.lstat(path).st_mode):
             raise OSError(f"{path} is no regular file")
     except FileNotFoundError:
         pass
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-    fd = os.open(path, flags, 0o600)
+    fd = opened(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
-        if S_ISREG(os.fstat(fd).st_mode):
-            os.write(fd, content)
+        os.write(fd, content)
     finally:
         os.close(fd)

@@ -294,8 +294,13 @@ def settled(addresses: list[Any]) -> list[Any]:
 
 
 def is_lease(name: str) -> bool:
-    """Whether a file of the state directory is a lease: named by an address."""
-    return name[0] in "0123456789abcdef:" and ("." in name or ":" in name) and not name.startswith("last_")
+    """Whether a file of the state directory is a lease: named by an address, or not yet."""
+    return (
+        name == ".cni-ptp-new"
+        or name[0] in "0123456789abcdef:"
+        and ("." in name or ":" in name)
+        and not name.startswith("last_")
+    )
 
 
 def without_skeleton(ruleset: str) -> str:

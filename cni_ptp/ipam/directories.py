@@ -7,17 +7,29 @@ from __future__ import annotations
 
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 
+from ..state import DIRECTORY, check_directory, opened
+
 HOME = ".cni-ptp"  # of the indexes; no network's name begins with a dot
 LOCK, LAST_RESERVED = "lock", "last_reserved_ip"  # in a network's directory what is no lease; the second with .N behind
+ASIDE = ".cni-ptp-new"  # no lease either: see aside.py
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
-OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+def open_network(data_dir: str, network: str) -> int:
+    """Return a descriptor of a network's directory.  CniError 104 if others can write to it or to the one above."""
+    check_directory(data_dir, follow=True)  # the configuration's own words
+    return opened(f"{data_dir}/{network}", DIRECTORY)
 
 
 def open_index(data_dir: str, network: str) -> int:
-    """The index directory of a network for this boot, made if it was not there; -1 if it can not be had."""
+    """The index directory of a network for this boot, made if it was not there; -1 if it can not be had.
+
+    CniError 104 if others can write to it.
+    """
     home, prefix, boot = f"{data_dir}/{HOME}", network + "@", _boot_id()
     try:
-        return os.open(f"{home}/{prefix}{boot}", OPEN)
+        check_directory(home)
+        return opened(f"{home}/{prefix}{boot}", DIRECTORY)
     except FileNotFoundError:
         pass
     except OSError:
@@ -44,15 +56,16 @@ def _boot_id() -> str:
 def _new_index(home: str, name: str, prefix: str) -> int:
     """The index directory of this boot, new; those of earlier boots are gone."""
     make(home, 0o700)
+    check_directory(home)
     for old in os.listdir(home):
         if old.startswith(prefix):
             _remove(f"{home}/{old}")
     os.mkdir(f"{home}/{name}", 0o700)
-    return os.open(f"{home}/{name}", OPEN)
+    return opened(f"{home}/{name}", DIRECTORY)
 
 
 def _remove(path: str) -> None:
-    fd = os.open(path, OPEN)
+    fd = opened(path, DIRECTORY)
     try:
         for name in os.listdir(fd):
             os.unlink(name, dir_fd=fd)
@@ -72,4 +85,7 @@ def make(path: str, mode: int) -> None:
         if not above:
             raise
         make(above, 0o755)
-        make(path, mode)
+        try:
+            os.mkdir(path, mode)
+        except FileExistsError:
+            pass  # another call was faster

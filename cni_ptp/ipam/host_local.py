@@ -86,10 +86,10 @@ class HostLocal:
                 raise CniError(
                     IPAM_FAILED, f"failed to allocate all requested IPs: {listed}", "no range set left for them"
                 )
+            leases.note(owner, names)
         except BaseException:
             leases.take_back(names)
             raise
-        leases.note(owner, names)
         return ips
 
     def _one(self, leases: Leases, i: int, range_set: RangeSet, wish: bytes | None, owner: str, held: Held) -> Address:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 
 from ..attachment import digest
+from ..state import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Index:
         if self.known:
             return bytes(self.pages.get(name, b""))
         try:
-            fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=self.fd)
+            fd = opened(name, os.O_RDONLY, self.fd)
         except FileNotFoundError:
             return b""
         try:
@@ -132,7 +133,7 @@ class Index:
     def _mark(self, addresses: list[bytes], taken: bool) -> None:
         for address in addresses:
             page, at, mask = place(address)
-            fd = os.open(page, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600, dir_fd=self.fd)
+            fd = opened(page, os.O_RDWR | os.O_CREAT, self.fd)
             try:
                 bits = (os.pread(fd, 1, at) or b"\0")[0]
                 os.pwrite(fd, bytes([bits | mask if taken else bits & ~mask]), at)

@@ -9,6 +9,7 @@ import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 
 from ..errors import CniError
 from ..ip import text_of
+from ..state import opened
 from .leases import MOST_CONTENT, owner_of
 from .settings import DATA_DIR, data_dir
 
@@ -71,10 +72,10 @@ def is_leased(conf: Conf, attachment: Attachment, address: bytes) -> bool | None
 def _content(path: str) -> bytes | None:
     """Return what a lease file contains; None if there is none."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        fd = opened(path, os.O_RDONLY)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except OSError:
+    except (OSError, CniError):
         return b""  # somebody's, though nobody can tell whose
     try:
         return os.read(fd, MOST_CONTENT)

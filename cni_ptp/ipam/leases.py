@@ -4,7 +4,8 @@ DATA_DIR/NETWORK/
     10.1.2.3              "CONTAINER\\r\\nIFNAME"; one that holds only "CONTAINER" is from before CNI knew of ifnames
     last_reserved_ip.N    the address that range set N gave last
     lock                  flock(2), held by every call
-A lease is written aside and linked to its name: it appears with its content or not at all, whenever we die.  There is
+    .cni-ptp-new          where a lease cannot be written without a name: see aside.py
+A lease is written aside and gets its name then: it appears with its content or not at all, whenever we die.  There is
 no fsync: after a power failure the machine boots, which voids every lease (docs/decisions/leases.md).
 Source: plugins/ipam/host-local/backend/disk of containernetworking/plugins; open(2) O_TMPFILE, link(2).
 """
@@ -18,7 +19,8 @@ import time
 from .. import errnos, signals
 from ..errors import STATE_FAILED, TRY_AGAIN_LATER, CniError, errno_name
 from ..ip import parse_ip
-from .directories import LAST_RESERVED, LOCK, OPEN, make, open_index
+from ..state import opened
+from .directories import LAST_RESERVED, LOCK, make, open_index, open_network
 from .index import Index
 
 TYPE_CHECKING = False
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
 
 _WAIT_S = 30.0
 MOST_CONTENT = 4096
-_S_IFMT, _S_IFREG = 0o170000, 0o100000  # include/uapi/linux/stat.h; the module stat costs 0.1 ms
-_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO in a lease's place must not keep us
 
 
 class Leases:
@@ -49,18 +49,19 @@ class Leases:
     def open(self, create: bool) -> bool:
         """The directory is open and locked, its index current.  False if there is none and none is to be made.
 
-        CniError 104 if the state can not be had, 11 if another call holds the lock for 30 s.
+        CniError 104 if the state cannot be read or others can write to it, 11 if another call holds the lock for 30 s.
         """
+        data_dir, _, network = self.path.rpartition("/")
         try:
             try:
-                self.fd = os.open(self.path, OPEN)
+                self.fd = open_network(data_dir, network)
             except FileNotFoundError:
                 if not create:
                     return False
                 make(self.path, 0o755)
-                self.fd = os.open(self.path, OPEN)
+                self.fd = open_network(data_dir, network)
             self.lock_fd = self._locked(create)
-            self._open_index()
+            self._open_index(data_dir, network)
         except OSError as e:
             self.close()
             raise self.failed("open", e) from None
@@ -90,7 +91,7 @@ class Leases:
 
     def _locked(self, stoppable: bool) -> int:
         """The lock's descriptor.  stoppable: SIGTERM ends the wait; not where it made us take back what we did."""
-        fd = os.open(LOCK, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600, dir_fd=self.fd)
+        fd = opened(LOCK, os.O_RDONLY | os.O_CREAT, self.fd)
         deadline, pause = time.monotonic() + self.wait_s, 0.0005
         try:
             while True:
@@ -111,8 +112,7 @@ class Leases:
 
     # --- the index ---
 
-    def _open_index(self) -> None:
-        data_dir, _, network = self.path.rpartition("/")
+    def _open_index(self, data_dir: str, network: str) -> None:
         self.index = Index(open_index(data_dir, network), self.fd)
         if not self.index.is_current():
             self.rebuild()
@@ -132,24 +132,24 @@ class Leases:
     # --- the files ---
 
     def read(self, name: str) -> Lease | None:
-        """The lease in a file; None if there is no file."""
+        """The lease in a file; None if there is no file.  What is no regular file takes its address, for nobody.
+
+        CniError 104 if it is a regular file whose words do not count: somebody else's, or one with several names.
+        """
         from .lease import Lease  # an ADD that is all right reads none
 
         try:
-            fd = os.open(name, _READ, dir_fd=self.fd)
+            fd = opened(name, os.O_RDONLY, self.fd)
         except FileNotFoundError:
             return None
-        except OSError as e:
-            import errno
+        except CniError:
+            from ..state_refusal import is_regular
 
-            if e.errno in (errno.ELOOP, errno.ENXIO):  # a symbolic link, a socket: taken, but nobody's
-                return Lease(name, None, 0)
-            raise
+            if is_regular(name, self.fd):
+                raise
+            return Lease(name, None, 0)
         try:
-            status = os.fstat(fd)
-            is_regular = status.st_mode & _S_IFMT == _S_IFREG
-            content = os.read(fd, MOST_CONTENT) if is_regular else None
-            return Lease(name, content, status.st_mtime_ns)
+            return Lease(name, os.read(fd, MOST_CONTENT), os.fstat(fd).st_mtime_ns)
         finally:
             os.close(fd)
 
@@ -176,17 +176,23 @@ class Leases:
         return True
 
     def _create(self, name: str, content: bytes) -> bool:
-        fd = self._aside(content)
+        """The file is there with the content, whole from its first moment on; False if there was one before."""
         try:
-            # open(2): the way to name an O_TMPFILE without CAP_DAC_READ_SEARCH
-            os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=self.fd, follow_symlinks=True)
+            fd = self._nameless(content)
+            try:
+                # open(2): the way to name an O_TMPFILE without CAP_DAC_READ_SEARCH
+                os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=self.fd, follow_symlinks=True)
+            finally:
+                os.close(fd)
         except FileExistsError:
             return False
-        finally:
-            os.close(fd)
+        except OSError:  # why does not matter: what stands in every way is met on the other one too
+            from . import aside
+
+            return aside.create(self.fd, name, content)
         return True
 
-    def _aside(self, content: bytes) -> int:
+    def _nameless(self, content: bytes) -> int:
         """A descriptor of a nameless file with the content; it is gone with the descriptor, unless it gets a name."""
         fd = os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=self.fd)
         try:
@@ -199,7 +205,15 @@ class Leases:
 
     def probe(self) -> None:
         """OSError if a lease could not be written; nothing is left of the try."""
-        os.close(self._aside(b"probe"))
+        try:
+            os.close(self._nameless(b"probe"))
+        except OSError:
+            from . import aside
+
+            self.changed = True
+            aside.write(self.fd, b"probe")
+            aside.remove(self.fd)
+            self.seal()
 
     def unlink(self, name: str) -> None:
         """There is no such lease file."""
@@ -224,6 +238,9 @@ class Leases:
             self.seal()
         except OSError:
             pass  # it is only a hint: the next call rebuilds it
+        except CniError:
+            self.index.close()  # half of it is written, so it must not be sealed
+            raise
 
     def release(self, owner: str) -> bool:
         """No lease says `owner` any more; whether any did."""
@@ -241,7 +258,7 @@ class Leases:
     def last_reserved(self, range_set: int) -> bytes | None:
         """The address that the range set gave last; None if that is not known."""
         try:
-            fd = os.open(f"{LAST_RESERVED}.{range_set}", _READ, dir_fd=self.fd)
+            fd = opened(f"{LAST_RESERVED}.{range_set}", os.O_RDONLY, self.fd)
         except OSError:
             return None  # as Go: the round robin begins anew
         try:
@@ -252,9 +269,9 @@ class Leases:
             os.close(fd)
 
     def _write_last(self, range_set: int, name: str) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        fd = os.open(f"{LAST_RESERVED}.{range_set}", flags, 0o600, dir_fd=self.fd)
+        fd = opened(f"{LAST_RESERVED}.{range_set}", os.O_WRONLY | os.O_CREAT, self.fd)
         try:
+            os.ftruncate(fd, 0)
             os.write(fd, name.encode())
         finally:
             os.close(fd)

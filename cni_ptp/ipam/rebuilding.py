@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 
+from ..state import opened
 from . import boot
-from .directories import LAST_RESERVED, LOCK
+from .directories import ASIDE, LAST_RESERVED, LOCK
 from .index import PAGE_BYTES, link_name, place
 
 TYPE_CHECKING = False
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def rebuild(leases: Leases, keep: Callable[[Lease], bool] | None = None) -> None:
-    """The index knows what the files say; torn, void and unwanted leases are gone.
+    """The index knows what the files say; torn, void and unwanted leases are gone, and what a killed call left.
 
     keep: False for a lease that is not wanted any more.
     """
@@ -29,7 +30,7 @@ def rebuild(leases: Leases, keep: Callable[[Lease], bool] | None = None) -> None
     began = boot.began_ns()
     try:
         for lease in read_all(leases):
-            if _is_void(lease, began, use) or not (keep is None or keep(lease)):
+            if lease.name == ASIDE or _is_void(lease, began, use) or not (keep is None or keep(lease)):
                 leases.unlink(lease.name)
             else:
                 kept.append((lease.name, lease.owner, lease.address()))
@@ -88,8 +89,7 @@ def _write(directory: int, owners: dict[str, list[str]], pages: dict[str, bytear
     for name, target in links.items():
         os.symlink(target, name, dir_fd=directory)
     for page, bits in pages.items():
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        fd = os.open(page, flags, 0o600, dir_fd=directory)
+        fd = opened(page, os.O_WRONLY | os.O_CREAT, directory)  # a page has but one size
         try:
             if os.write(fd, bits) != len(bits):
                 raise OSError("short write")

@@ -39,7 +39,7 @@ def modules(names: str, package: str = "") -> set[str]:
 # Environment and configuration read, the answer written: of every call.
 EDGE = modules("__main__ main skel args conf errors jsonio signals versions result ip attachment")
 # What ADD, CHECK and DEL do at least: the attachment locked, its namespace and its links, which IPAM.
-CALL = EDGE | modules("commands veth netns lock steps errnos nlmsg netlink ipam")
+CALL = EDGE | modules("commands veth netns lock state steps errnos nlmsg netlink ipam")
 CALL |= modules("exchange sock rt_link", "netlink.") | modules("choose ranges settings", "ipam.")
 HOST_LOCAL = modules("host_local directories index leases", "ipam.")
 # What is to be, and how it is asked for.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
 import socket
 import subprocess
 from pathlib import Path
 from typing import Any
 
+from tests.faults.no_tmpfile import wrapped
 from tests.namespaces import Host
 
 # What each system call may be refused with; where several, the first is the one of the short sweep.
@@ -25,6 +27,8 @@ ERRNOS: dict[str, tuple[str, ...]] = {
     "ioctl": ("EPERM",),
     "fcntl": ("ENOLCK",),
     "flock": ("EINTR", "ENOLCK"),
+    "renameat": ("EIO", "ENOSPC"),
+    "ftruncate": ("EIO",),
     "linkat": ("ENOSPC", "EIO", "EPERM"),
     "symlinkat": ("ENOSPC",),
     "readlinkat": ("EIO",),
@@ -61,12 +65,16 @@ class Point:
 
 
 class Call:
-    """A plugin call that can be made again and again in the same state of the host.  path: CNI_PATH."""
+    """A plugin call that can be made again and again in the same state of the host.
 
-    def __init__(self, host: Host, configuration: dict[str, Any], path: str = "") -> None:
+    path: CNI_PATH.  no_tmpfile: the errno that the kernel refuses a nameless file with, if it does.
+    """
+
+    def __init__(self, host: Host, configuration: dict[str, Any], path: str = "", no_tmpfile: str = "") -> None:
         self.host = host
         self.configuration = configuration
         self.path = path
+        self.no_tmpfile = no_tmpfile
 
     def run(
         self, command: str, inject: str = "", trace: str = "", netns: str = "/run/netns/c1"
@@ -78,7 +86,17 @@ class Call:
             output = trace or "/dev/null"
             # A delegate has counts of its own, and faults of its own are its own business.
             follow = [] if inject and self.path else ["-f"]
-            argv = ["strace", *follow, "-qq", "-o", output, *([f"--inject={inject}"] if inject else []), *argv]
+            argv = [
+                str(shutil.which("strace")),
+                *follow,
+                "-qq",
+                "-o",
+                output,
+                *([f"--inject={inject}"] if inject else []),
+                *argv,
+            ]
+        if self.no_tmpfile:
+            argv = wrapped(self.no_tmpfile, argv)
         stdin = json.dumps(self.configuration).encode()
         return subprocess.run(argv, input=stdin, env=environ, capture_output=True, timeout=120)
 
@@ -111,7 +129,7 @@ def judged(call: Call, done: subprocess.CompletedProcess[bytes], before: dict[st
     """What is wrong after an ADD with a fault; "" if it failed and left nothing, or succeeded and works."""
     if done.returncode == 0:
         result = json.loads(done.stdout)
-        checking = Call(call.host, {**call.configuration, "prevResult": result}, call.path)
+        checking = Call(call.host, {**call.configuration, "prevResult": result}, call.path, call.no_tmpfile)
         checked = checking.run("CHECK")
         if checked.returncode:
             return f"ADD succeeded, CHECK does not: {checked.stdout.decode()}"

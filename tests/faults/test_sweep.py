@@ -22,10 +22,11 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "guarded": conf("1.0.0", DUAL, antiSpoof=True),
     "iptables": conf("1.0.0", ["v4"], ipMasq=True, ipMasqBackend="iptables"),
     "delegated": conf("1.0.0", ["v4"], embeddedIPAM=False),
+    "no nameless file": conf("1.0.0", ["v4"]),
 }
 WHOLE = os.environ.get("CNI_PTP_FAULTS") == "all"
 PARTS = 4
-STRIDE = {"plain": 2, "nftables": 2, "guarded": 6, "iptables": 3, "delegated": 4}
+STRIDE = {"plain": 2, "nftables": 2, "guarded": 6, "iptables": 3, "delegated": 4, "no nameless file": 4}
 NAMESPACES = ("/run/netns/c1", "", "/run/netns/gone")
 FIGURES = os.environ.get("CNI_PTP_FIGURES")  # a file that takes a line for each test: what was injected, how often
 
@@ -35,7 +36,8 @@ def ready(host: Host, name: str) -> Call:
     if name == "delegated" and not (REFERENCE / "host-local").exists():
         pytest.skip(f"needs host-local in {REFERENCE} (Debian: containernetworking-plugins)")
     host.container()
-    call = Call(host, CONFIGURATIONS[name], str(REFERENCE) if name == "delegated" else "")
+    no_tmpfile = "EOPNOTSUPP" if name == "no nameless file" else ""
+    call = Call(host, CONFIGURATIONS[name], str(REFERENCE) if name == "delegated" else "", no_tmpfile)
     assert call.run("ADD").returncode == 0
     assert call.run("DEL").returncode == 0
     return call

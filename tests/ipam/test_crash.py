@@ -11,29 +11,42 @@ from pathlib import Path
 
 import pytest
 
+from cni_ptp.ipam.directories import ASIDE
+from tests.faults.no_tmpfile import wrapped
 from tests.ipam.calls import environment, host_local, leases, ours, process
 
 # What ADD and DEL do to the disk goes through these; a kill at any other call is a kill at the one before it.
 CALLS = "openat,open,link,linkat,symlink,symlinkat,unlink,unlinkat,write,pwrite64,utimensat,mkdir,mkdirat,flock,close"
+CALLS += ",ftruncate,rename,renameat,renameat2"
 # Opening is for both: with ENOSPC only where a file is made, with EMFILE also where a module of Python is read.
 REFUSALS = [
-    ("ENOSPC", "openat,write,pwrite64,linkat,symlinkat,mkdir,utimensat"),
-    ("EIO", "write,pwrite64,linkat,unlinkat"),
+    ("ENOSPC", "openat,write,pwrite64,linkat,symlinkat,mkdir,utimensat,ftruncate,renameat"),
+    ("EIO", "write,pwrite64,linkat,unlinkat,ftruncate,renameat"),
     ("EMFILE", "openat"),
 ]
 _MAKES = ("O_CREAT", "O_TMPFILE")
+# Where a lease is written to a nameless file, and where there is none: then under a name of its own.
+PLACES = {"nameless": "", "aside": "EOPNOTSUPP"}
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 
 
 def traced(
-    command: str, conf: bytes, log: Path, inject: str = "", calls: str = CALLS
+    command: str, conf: bytes, log: Path, inject: str = "", calls: str = CALLS, no_tmpfile: str = ""
 ) -> subprocess.CompletedProcess[bytes]:
-    """One call of ours as a process, the listed system calls logged, one of them perhaps spoilt."""
-    argv = ["strace", "-f", "-o", str(log), "-e", f"trace={calls}"]
+    """One call of ours as a process, the listed system calls logged, one of them perhaps spoilt.
+
+    no_tmpfile: the errno that the kernel refuses a nameless file with, if it does.
+    """
+    argv = [str(shutil.which("strace")), "-f", "-o", str(log), "-e", f"trace={calls}"]
     if inject:
         argv += ["-e", inject]
+    argv += process("host-local")
     return subprocess.run(
-        [*argv, *process("host-local")], input=conf, env=environment(command), capture_output=True, check=False
+        wrapped(no_tmpfile, argv) if no_tmpfile else argv,
+        input=conf,
+        env=environment(command),
+        capture_output=True,
+        check=False,
     )
 
 
@@ -76,18 +89,22 @@ def fresh(tmp_path: Path, conf: bytes, command: str, stale: bool = False) -> Pat
     return data_dir
 
 
-def rehearsed(tmp_path: Path, conf: bytes, command: str, stale: bool = False) -> tuple[Path, Path]:
+def rehearsed(
+    tmp_path: Path, conf: bytes, command: str, stale: bool = False, no_tmpfile: str = ""
+) -> tuple[Path, Path]:
     """(data directory, log) of an undisturbed call; the second one, for the first may write bytecode."""
     for _ in range(2):
         data_dir, log = fresh(tmp_path, conf, command, stale), tmp_path / "log"
-        assert traced(command, conf, log).returncode == 0
+        assert traced(command, conf, log, no_tmpfile=no_tmpfile).returncode == 0
     return data_dir, log
 
 
 def judge(data_dir: Path, conf: bytes) -> None:
-    """A DEL leaves no lease of the container, an ADD works, and no address is lost."""
+    """No lease is torn, a DEL leaves nothing of the container, an ADD works, and no address is lost."""
     other = {"10.1.2.2", "fd00::2"}
     assert {k for k, v in leases(data_dir).items() if v == b"other\r\neth0"} == other
+    whole = {k: v for k, v in leases(data_dir).items() if k not in (ASIDE, "10.1.2.6")}
+    assert set(whole.values()) <= {b"other\r\neth0", b"c1\r\neth0"}, whole
     ours("host-local", "DEL", json.loads(conf))
     assert set(leases(data_dir)) == other
     for name in ("c1", "c2", "c3", "c4"):  # .3 to .6 are free, and fd00::3 to fd00::7
@@ -95,30 +112,35 @@ def judge(data_dir: Path, conf: bytes) -> None:
     assert len(leases(data_dir)) == 10
 
 
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("stale", [False, True], ids=["index current", "index rebuilt"])
 @pytest.mark.parametrize("command", ["ADD", "DEL"])
-def test_killed_at_any_system_call(command: str, stale: bool, conf: bytes, tmp_path: Path) -> None:
-    data_dir, log = rehearsed(tmp_path, conf, command, stale)
+def test_killed_at_any_system_call(command: str, stale: bool, place: str, conf: bytes, tmp_path: Path) -> None:
+    data_dir, log = rehearsed(tmp_path, conf, command, stale, PLACES[place])
+    assert ("renameat(" in log.read_text()) == (command == "ADD" and place == "aside")
     places = [(name, at) for name, all_at in calls_on_state(log, data_dir).items() for at in all_at]
     assert len(places) > 20
     for name, at in places:
         fresh(tmp_path, conf, command, stale)
-        done = traced(command, conf, log, f"inject={name}:signal=KILL:when={at}", calls=name)
+        done = traced(command, conf, log, f"inject={name}:signal=KILL:when={at}", name, PLACES[place])
         assert done.returncode != 0, (name, at)
         judge(data_dir, conf)
 
 
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(("number", "calls"), REFUSALS)
 @pytest.mark.parametrize("stale", [False, True], ids=["index current", "index rebuilt"])
 @pytest.mark.parametrize("command", ["ADD", "DEL"])
-def test_refused_at_any_write(command: str, stale: bool, number: str, calls: str, conf: bytes, tmp_path: Path) -> None:
-    data_dir, log = rehearsed(tmp_path, conf, command, stale)
+def test_refused_at_any_write(
+    command: str, stale: bool, number: str, calls: str, place: str, conf: bytes, tmp_path: Path
+) -> None:
+    data_dir, log = rehearsed(tmp_path, conf, command, stale, PLACES[place])
     found = calls_on_state(log, data_dir, number)
     places = [(name, at) for name in calls.split(",") for at in found.get(name, ())]
     assert places
     for name, at in places:
         fresh(tmp_path, conf, command, stale)
-        done = traced(command, conf, log, f"inject={name}:error={number}:when={at}", calls=name)
+        done = traced(command, conf, log, f"inject={name}:error={number}:when={at}", name, PLACES[place])
         if done.returncode != 0 and done.stdout:
             # 50 and 100: a module of Python's, in C or not, that could not be opened.
             codes = (5, 50, 100, 104) if number == "EMFILE" else (5, 104)
