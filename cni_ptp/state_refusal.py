@@ -29,7 +29,8 @@ _KINDS = {
 def refuse(path: str, dir_fd: int | None, status: os.stat_result, kind: int) -> None:
     """Raise CniError 104 if it is not what state may be.  kind: S_IFREG or S_IFDIR."""
     if S_IFMT(status.st_mode) != kind:
-        _refuse(path, dir_fd, f"it is {_KINDS.get(S_IFMT(status.st_mode), 'something else')}, not {_KINDS[kind]}")
+        errno = "ENOTDIR: " if kind == S_IFDIR else ""
+        _refuse(path, dir_fd, f"{errno}it is {_KINDS.get(S_IFMT(status.st_mode), 'something else')}, not {_KINDS[kind]}")
     if status.st_uid not in (0, os.geteuid()) and not _is_roots_outside(status.st_uid):
         _refuse(path, dir_fd, f"user {status.st_uid} owns it, neither root nor the user that runs the plugin")
     if kind == S_IFDIR and status.st_mode & 0o022:
@@ -48,7 +49,7 @@ def refuse_other_kind(path: str, dir_fd: int | None, kind: int) -> None:
         refuse(path, dir_fd, status, kind)
 
 
-def is_regular(path: str, dir_fd: int) -> bool:
+def is_regular(path: str, dir_fd: int | None = None) -> bool:
     """Return whether there is a regular file of that name."""
     try:
         return S_ISREG(os.stat(path, dir_fd=dir_fd, follow_symlinks=False).st_mode)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 
+from ..errors import CniError
 from ..state import DIRECTORY, check_directory, opened
 
 HOME = ".cni-ptp"  # of the indexes; no network's name begins with a dot
@@ -34,6 +35,12 @@ def open_index(data_dir: str, network: str) -> int:
         pass
     except OSError:
         return -1
+    except CniError:
+        from ..state_refusal import is_regular
+
+        if is_regular(home):  # in the way, but nothing that could lead elsewhere
+            return -1
+        raise
     try:
         return _new_index(home, prefix + boot, prefix)
     except OSError:

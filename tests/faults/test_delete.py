@@ -115,7 +115,7 @@ def test_every_step_is_tried_and_every_failure_told(host: Host) -> None:
     host.plugin("ADD", CONF).ok()
     host.run("sh", "-c", f"rm -r {LEASES}; touch {LEASES}")
     error = host.plugin("DEL", CONF, netns="/proc/self/ns/net").error(8)
-    assert "leases" in error["details"], error
+    assert f"{LEASES} as the plugin's state" in error["details"], error
     assert "10.1.2.2" not in host.run("nft", "list", "ruleset").stdout
 
 
@@ -189,6 +189,6 @@ def test_gc_goes_on_after_a_failure_and_reports_it(host: Host) -> None:
     name = host.plugin("ADD", CONF).ok()["interfaces"][0]["name"]
     host.run("sh", "-c", f"rm -r {LEASES}; touch {LEASES}")
     error = host.plugin("GC", {**CONF, "cni.dev/valid-attachments": []}).error(104)
-    assert "leases" in error["msg"]
+    assert str(LEASES) in error["msg"]
     assert host.run("ip", "link", "show", name, check=False).returncode
     assert "10.1.2.2" not in host.run("nft", "list", "ruleset").stdout
