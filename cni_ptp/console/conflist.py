@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from stat import S_ISREG
 
 from .. import jsonio
 from ..args import is_name
@@ -87,7 +88,10 @@ def files(directory: str) -> list[str]:
 
 def read(path: str) -> dict[str, Any]:
     """The configuration in a file, its keys in lower case.  ValueError or OSError if there is none."""
-    with open(path, "rb") as f:
+    # O_NONBLOCK: a FIFO in its place must not keep us.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_NOCTTY)) as f:
+        if not S_ISREG(os.fstat(f.fileno()).st_mode):
+            raise ValueError("it is no regular file")
         value = jsonio.loads(f.read(_MOST_READ))
     if not isinstance(value, dict):
         raise ValueError("it is no JSON object")

@@ -91,18 +91,21 @@ def route_lines(opened: Callable[[], Socket], link: Link, family: int, most: int
 
 
 def _first(opened: Callable[[], Socket], listing: Request, line: Callable[[Any], str | None], most: int) -> list[str]:
-    """The lines that the first replies make, each once, and a last one if there are more."""
+    """Return the lines that the first replies make, each once, and a last one that says how many more there are."""
     lines: dict[str, None] = {}  # in their order; a list that changes is read again
 
     def take(reply: Any) -> bool:
         text = line(reply)
         if text is not None:
             lines[text] = None
-        return len(lines) > MOST_LINES
+        return False
 
     whole = search(opened, listing, take, most)
+    more = max(len(lines) - MOST_LINES, 0)
     shown = list(lines)[:MOST_LINES]
-    return shown if whole and len(lines) <= MOST_LINES else [*shown, "... and more"]
+    if whole:
+        return [*shown, f"... and {more} more"] if more else shown
+    return [*shown, f"... and {more} or more; the list has more than {most} entries and was read no further"]
 
 
 def is_link_local(address: bytes) -> bool:

@@ -75,9 +75,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _content(path: str) -> bytes:
     """Return the bytes of the file.  CniError 4 if it is none, or larger than any of ours; OSError."""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(fd, "rb") as f:
-        status = os.fstat(fd)
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as f:
+        status = os.fstat(f.fileno())
         if not stat.S_ISREG(status.st_mode) or status.st_size > program.MOST_SIZE:
             details = f"it is not a regular file of at most {program.MOST_SIZE} bytes"
             raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"verify {path}", details)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -167,6 +168,16 @@ def test_commands_print_readable_words_on_a_host_of_hostile_names(host: Host, ar
         assert text.isascii() and any(ESCAPE in f["containerID"] for f in json.loads(text))
 
 
+@pytest.mark.parametrize("argv", [("list",), ("show", "c1"), ("gc", "--dry-run"), ("doctor", "--quiet")], ids=" ".join)
+def test_commands_wait_for_nobody_who_may_write_a_configuration(host: Host, argv: tuple[str, ...]) -> None:
+    configure()
+    attach(host, "c1")
+    os.mkfifo(f"{CONF_DIR}/20-fifo.conf")
+    environ = {"PATH": os.environ["PATH"]}
+    done = subprocess.run([str(host.plugin_file), *argv, *PLACES], stdout=subprocess.PIPE, env=environ, timeout=60)
+    assert done.stdout and ("doctor" not in argv or b"20-fifo.conf can not be read" in done.stdout)
+
+
 @pytest.mark.parametrize("words", [*HOSTILE, "line\nforged"], ids=ascii)
 @pytest.mark.parametrize(
     "argv",
@@ -200,8 +211,13 @@ def test_the_container_s_link_is_shown_readable_and_its_lists_short(host: Host) 
     add_addresses(container, 500)
     add_routes(container, 6000)
     text = said(host, "show", "c1", *PLACES)
-    assert "eth0: <UP>" in text and text.count("... and more") == 2
+    assert "eth0: <UP>" in text and "... and 401 more\n" in text
+    assert re.search(r"\.\.\. and [0-9]{4} or more; the list has more than 4096 entries", text)
     assert len(text.splitlines()) < 300
+
+
+def test_a_directory_that_is_to_be_verified_is_named(host: Host) -> None:
+    assert said(host, "verify", "/run") == "ptp: use /run; EISDIR: Is a directory\n"
 
 
 def test_columns_are_as_wide_as_what_a_terminal_shows(host: Host) -> None:
