@@ -29,8 +29,8 @@ _KINDS = {
 def refuse(path: str, dir_fd: int | None, status: os.stat_result, kind: int) -> None:
     """Raise CniError 104 if it is not what state may be.  kind: S_IFREG or S_IFDIR."""
     if S_IFMT(status.st_mode) != kind:
-        errno = "ENOTDIR: " if kind == S_IFDIR else ""
-        _refuse(path, dir_fd, f"{errno}it is {_KINDS.get(S_IFMT(status.st_mode), 'something else')}, not {_KINDS[kind]}")
+        found = _KINDS.get(S_IFMT(status.st_mode), "something else")
+        _refuse(path, dir_fd, f"{'ENOTDIR: ' if kind == S_IFDIR else ''}it is {found}, not {_KINDS[kind]}")
     if status.st_uid not in (0, os.geteuid()) and not _is_roots_outside(status.st_uid):
         _refuse(path, dir_fd, f"user {status.st_uid} owns it, neither root nor the user that runs the plugin")
     if kind == S_IFDIR and status.st_mode & 0o022:

@@ -227,6 +227,10 @@ def test_a_directory_of_ours_is_one_and_no_link(
         path.touch()
     else:
         path.symlink_to(tmp_path / "elsewhere")
+    if (name, kind) == (".cni-ptp", "file"):  # without an index calls work, only slower
+        ours("host-local", command, conf, "other" if command == "DEL" else "c1")
+        assert path.read_bytes() == b""
+        return
     e = refused("host-local", command, conf, "other" if command == "DEL" else "c1")
     assert (e.code, str(path) in e.msg) == (104, True), e
 
