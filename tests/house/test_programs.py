@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -42,6 +43,7 @@ def query(*argv: str) -> str:
     return subprocess.run(["dpkg-query", *argv], capture_output=True, text=True, check=False, env=environ).stdout
 
 
+@functools.cache
 def owner(program: str) -> str:
     """The package that an installed program is of; "" if there is none, or it is not installed."""
     path = shutil.which(program, path=DIRECTORIES)
