@@ -46,8 +46,8 @@ in_unstable() {
     root=build/hosts/unstable
     packages=$(echo "$PACKAGES" | sed 's/python3-venv//; s/debootstrap.*//')
     # shellcheck disable=SC2086  words
-    tools/debian_root.sh sid "$root" "$(echo $packages git make python3.14 python3.15 python3-pytest python3-pytest-xdist |
-        tr ' ' ,)"
+    tools/debian_root.sh sid "$root" "$(echo $packages git make python3.14 python3.15 python3-pytest \
+        python3-pytest-xdist | tr ' ' ,)"
     set +e
     # The tests make the root private, so it must be a mount.
     unshare -n -m sh -euc '
