@@ -20,7 +20,7 @@ from .antispoof_ruleset import (
     source_keys,
 )
 from .attachment import Attachment, digest, go_network_hash
-from .errors import KERNEL_REFUSED, CniError, NetlinkError
+from .errors import KERNEL_REFUSED, CniError, NetlinkError, words_of
 from .ip import text_of
 from .netlink import nft, nft_define, nft_dump
 from .netlink.nft import is_there
@@ -42,7 +42,7 @@ def open_socket() -> Socket:
     try:
         return Socket(NETLINK_NETFILTER)
     except OSError as e:
-        words = f"the kernel has none: {e.strerror}"
+        words = f"the kernel has none: {words_of(e)}"
         raise CniError(KERNEL_REFUSED, "antiSpoof needs nf_tables", words) from None
 
 
@@ -153,7 +153,7 @@ def refusal() -> str:
         with open_socket() as sock:
             refused = [a.error for a in sock.batch(nft.batch(skeleton(), None)[:-1]) if a.error is not None]
     except (CniError, OSError) as e:
-        return str(e)
+        return words_of(e)
     return str(refused[0]) if refused else ""
 
 

@@ -95,6 +95,34 @@ def errno_name(number: int) -> str:
     return errorcode.get(number, f"errno {number}")
 
 
+def words_of(failure: BaseException) -> str:
+    """Return a failure's text; of a system call's "ENOSPC: No space left on device: /var/lib/x".
+
+    Without the path where the call had none, or only "." or a descriptor.
+    """
+    if not isinstance(failure, OSError) or isinstance(failure, NetlinkError):
+        return str(failure)
+    path = _path_of(failure)
+    return f"{_refusal(failure)}: {path}" if path not in ("", ".") else _refusal(failure)
+
+
+def _path_of(failure: OSError) -> str:
+    path = failure.filename
+    if isinstance(path, bytes):
+        return path.decode("utf-8", "replace")
+    return path if isinstance(path, str) else ""
+
+
+def _refusal(failure: OSError) -> str:
+    """Return the errno's name and the C library's words for it."""
+    if failure.errno is None:  # raised by Python, not for the kernel
+        text = str(failure)
+        return f"{type(failure).__name__}: {text}" if text else type(failure).__name__
+    from posix import strerror
+
+    return f"{errno_name(failure.errno)}: {failure.strerror or strerror(failure.errno)}"
+
+
 def to_cni(failure: BaseException) -> CniError:
     """Any exception as the CniError it is reported as; the one table of classes and codes."""
     if isinstance(failure, CniError):
@@ -107,9 +135,10 @@ def to_cni(failure: BaseException) -> CniError:
     if isinstance(failure, DecodeError):
         return CniError(KERNEL_REFUSED, "understand the kernel's reply", str(failure))
     if isinstance(failure, OSError):
-        name = errno_name(failure.errno) if failure.errno is not None else type(failure).__name__
-        about = f"use {failure.filename}" if failure.filename is not None else "call the kernel"
-        return CniError(KERNEL_REFUSED, about, f"{name}: {failure.strerror or failure}")
+        path = _path_of(failure)
+        return CniError(KERNEL_REFUSED, f"use {path}" if path else "call the kernel", _refusal(failure))
+    if isinstance(failure, UnicodeEncodeError):
+        return CniError(INVALID_NETWORK_CONFIG, "a text of the configuration cannot be encoded", failure.reason)
     if isinstance(failure, ImportError) and not (failure.name or PACKAGE).startswith(PACKAGE):
         # A C module that the dynamic loader could not open (EMFILE, ENOMEM, EIO are only in its words), or a Python
         # without the module.

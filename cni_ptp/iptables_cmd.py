@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from . import iptables_nft, spawn
 from .attachment import Attachment
-from .errors import IPTABLES_FAILED, CniError
+from .errors import IPTABLES_FAILED, CniError, words_of
 from .ip import bits, cidr_text, network_of, parse_cidr, text_of, version_of
 from .iptables_legacy import has_nat
 from .nft_socket import NO_NF_TABLES, open_socket
@@ -132,7 +132,7 @@ def _run(path: str, lines: list[str], about: str) -> None:
     try:
         done = spawn.run(path, [name, "--noflush", f"--wait={_WAIT_S}"], _ENVIRONMENT, stdin, 2.0 * _WAIT_S)
     except (OSError, spawn.Overrun) as e:
-        raise CniError(IPTABLES_FAILED, f"{about} by {name}", str(e)) from None
+        raise CniError(IPTABLES_FAILED, f"{about} by {name}", words_of(e)) from None
     if done.status != 0:
         words = done.err.decode("utf-8", "replace").strip().replace("\n", " ")
         raise CniError(IPTABLES_FAILED, f"{about} by {name}", words[:1000] or f"exit status {done.status}")
@@ -177,7 +177,7 @@ def legacy_save(version: int) -> list[str]:
     try:
         done = spawn.run(path, [name, "-t", "nat"], _ENVIRONMENT, b"", 2.0 * _WAIT_S)
     except (OSError, spawn.Overrun) as e:
-        raise CniError(IPTABLES_FAILED, f"list rules by {name}", str(e)) from None
+        raise CniError(IPTABLES_FAILED, f"list rules by {name}", words_of(e)) from None
     if done.status != 0:
         raise CniError(IPTABLES_FAILED, f"list rules by {name}", done.err.decode("utf-8", "replace")[:1000])
     return done.out.decode("utf-8", "replace").splitlines()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from . import iptables_cmd
-from .errors import KERNEL_REFUSED, CniError
+from .errors import KERNEL_REFUSED, CniError, words_of
 from .nft_socket import kernel_has_none
 
 TYPE_CHECKING = False
@@ -34,9 +34,9 @@ def add_instead(masquerade: Masquerade, addresses: list[tuple[bytes, int]], refu
     if refused.errno not in _NO_NAT and not kernel_has_none(refused, masquerade.sock):
         raise refused
     if masquerade.backend:
-        raise CniError(KERNEL_REFUSED, "masquerade by nf_tables", f"the kernel has none: {refused}") from None
+        raise CniError(KERNEL_REFUSED, "masquerade by nf_tables", f"the kernel has none: {words_of(refused)}") from None
     try:
         iptables_cmd.add(masquerade.attachment, addresses)
     except CniError as e:
-        details = f"nf_tables: {refused}; iptables: {e}"
+        details = f"nf_tables: {words_of(refused)}; iptables: {e}"
         raise CniError(KERNEL_REFUSED, "masquerade: neither nf_tables nor iptables can be used", details) from None

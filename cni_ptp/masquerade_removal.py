@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import KERNEL_REFUSED, CniError
+from .errors import KERNEL_REFUSED, CniError, words_of
 from .iptables_legacy import has_nat
 from .netlink.nft import get_chain, get_table, is_there
 from .nft_names import GUARD, GUARD_ARP, LAYOUTS, others_chains
@@ -38,7 +38,7 @@ class Removal:
             except CniError as e:
                 self.failures.append(e)
         if self.failures:
-            words = "; ".join([str(e) for e in self.failures])
+            words = "; ".join([words_of(e) for e in self.failures])
             code = self.failures[0].code if isinstance(self.failures[0], CniError) else KERNEL_REFUSED
             raise CniError(code, f"remove the masquerading of {self.masquerade.attachment}", words)
 

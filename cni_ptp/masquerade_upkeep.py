@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import nft_upkeep
-from .errors import CniError, NetlinkError
+from .errors import CniError, NetlinkError, words_of
 from .iptables_legacy import has_nat
 
 TYPE_CHECKING = False
@@ -23,7 +23,7 @@ def findings(attachment: Attachment, backend: str, addresses: list[tuple[bytes, 
     try:
         by_iptables = iptables_cmd.findings(attachment, addresses)
     except (OSError, CniError) as e:
-        by_iptables = [str(e)]
+        by_iptables = [words_of(e)]
     return by_iptables if backend or not by_iptables else words
 
 
@@ -31,7 +31,7 @@ def _nft_findings(attachment: Attachment, addresses: list[tuple[bytes, int]]) ->
     try:
         return nft_upkeep.findings(attachment, addresses)
     except OSError as e:
-        return [f"nf_tables: {e}"]
+        return [f"nf_tables: {words_of(e)}"]
 
 
 def refusals(backend: str) -> list[str]:

@@ -9,7 +9,7 @@ import fcntl
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 
 from . import errnos
-from .errors import INVALID_NETNS, CniError, errno_name
+from .errors import INVALID_NETNS, CniError, errno_name, words_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ class Netns:
         try:
             setns(self.fd, CLONE_NEWNET)
         except OSError as e:
-            words = f"{errno_name(e.errno or 0)}: {e.strerror}"
-            raise CniError(INVALID_NETNS, f'enter netns "{self.path}"', words) from None
+            raise CniError(INVALID_NETNS, f'enter netns "{self.path}"', words_of(e)) from None
         try:
             return visit()
         finally:
@@ -122,7 +121,7 @@ def _open_namespace(path: str) -> int:
             raise NetnsError(ABSENT, about, "not a network namespace")
         fd = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as e:
-        raise NetnsError(REFUSED, about, f"{errno_name(e.errno or 0)}: {e.strerror}") from None
+        raise NetnsError(REFUSED, about, words_of(e)) from None
     finally:
         os.close(handle)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from .errors import NetlinkError
+from .errors import NetlinkError, words_of
 from .ip import text_of, version_of
 from .netlink import nft, nft_expr, nft_rule
 from .netlink.nft import is_there
@@ -118,7 +118,7 @@ def refusal() -> str:
     except NetlinkError as e:
         return str(e)
     except OSError as e:
-        return f"the kernel has no nf_tables: {e.strerror}"
+        return f"the kernel has no nf_tables: {words_of(e)}"
 
 
 def owners() -> list[tuple[Attachment | None, bytes]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 
 from . import errnos
-from .errors import KERNEL_REFUSED, CniError, errno_name
+from .errors import KERNEL_REFUSED, CniError, words_of
 
 # A name such as eth0.100 has a dot, so names are joined by slashes.
 _ROOT = "/proc/sys/net/"
@@ -51,4 +51,4 @@ def ensure(name: str, value: str) -> bool:
 
 
 def _refused(doing: str, name: str, e: OSError) -> CniError:
-    return CniError(KERNEL_REFUSED, f"{doing} sysctl net/{name}", f"{errno_name(e.errno or 0)}: {e.strerror}")
+    return CniError(KERNEL_REFUSED, f"{doing} sysctl net/{name}", words_of(e))

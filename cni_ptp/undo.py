@@ -6,6 +6,8 @@ the lease", and the call.
 
 from __future__ import annotations
 
+from .errors import words_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,5 +23,5 @@ def take_back(steps: Steps) -> list[str]:
         try:
             step()
         except Exception as e:  # noqa: BLE001  one failed step must not keep the others from running
-            failures.append(f"could not {about}: {e}")
+            failures.append(f"could not {about}: {words_of(e)}")
     return failures

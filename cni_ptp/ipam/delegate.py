@@ -11,7 +11,7 @@ from stat import S_ISREG
 
 from .. import jsonio, signals
 from ..attachment import Attachment
-from ..errors import DELEGATE_FAILED, INVALID_ENVIRONMENT_VARIABLES, CniError, errno_name
+from ..errors import DELEGATE_FAILED, INVALID_ENVIRONMENT_VARIABLES, CniError, words_of
 from ..jsonio import Fields
 from ..result import Result
 from ..result_read import parse
@@ -104,7 +104,7 @@ class Delegate:
         except Overrun as e:
             raise CniError(DELEGATE_FAILED, about, str(e)) from None
         except OSError as e:
-            raise CniError(DELEGATE_FAILED, about, f"{errno_name(e.errno or 0)}: {e.strerror}: {self.path}") from None
+            raise CniError(DELEGATE_FAILED, about, words_of(e)) from None
         if finished.status != 0:
             raise _failure(about, finished)
         if finished.err:

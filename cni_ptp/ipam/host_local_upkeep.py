@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 
 from ..attachment import Attachment
-from ..errors import CHECK_FAILED, PLUGIN_NOT_AVAILABLE, CniError, errno_name
+from ..errors import CHECK_FAILED, PLUGIN_NOT_AVAILABLE, CniError, words_of
 from ..ip import text_of
 from .leases import owner_of
 
@@ -112,5 +112,5 @@ def _writable(path: str) -> None:
             return
         reason = "it is no directory" if not names.isdir(there) else "it can not be written to"
     except OSError as e:
-        reason = errno_name(e.errno or 0)
+        reason = words_of(e)
     raise CniError(PLUGIN_NOT_AVAILABLE, f"make the directory of the leases {path}", f"{there}: {reason}")

@@ -17,7 +17,7 @@ import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 import time
 
 from .. import errnos, signals
-from ..errors import STATE_FAILED, TRY_AGAIN_LATER, CniError, errno_name
+from ..errors import STATE_FAILED, TRY_AGAIN_LATER, CniError, words_of
 from ..ip import parse_ip
 from ..state import opened
 from .directories import LAST_RESERVED, LOCK, make, open_index, open_network
@@ -86,8 +86,7 @@ class Leases:
 
     def failed(self, about: str, e: OSError) -> CniError:
         """The error for a system call on the leases that failed."""
-        name = errno_name(e.errno or 0)
-        return CniError(STATE_FAILED, f"{about} the leases in {self.path}", f"{name}: {e.strerror}: {e.filename}")
+        return CniError(STATE_FAILED, f"{about} the leases in {self.path}", words_of(e))
 
     def _locked(self, stoppable: bool) -> int:
         """The lock's descriptor.  stoppable: SIGTERM ends the wait; not where it made us take back what we did."""

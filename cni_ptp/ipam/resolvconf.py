@@ -8,7 +8,7 @@ from __future__ import annotations
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 from stat import S_ISREG
 
-from ..errors import INVALID_NETWORK_CONFIG, CniError, errno_name
+from ..errors import INVALID_NETWORK_CONFIG, CniError, words_of
 from ..result import Dns
 
 _MOST = 65536  # bytes; glibc reads far less of it
@@ -27,7 +27,7 @@ def read(path: str) -> Dns:
         finally:
             os.close(fd)
     except OSError as e:
-        raise CniError(INVALID_NETWORK_CONFIG, about, f"{errno_name(e.errno or 0)}: {e.strerror}") from None
+        raise CniError(INVALID_NETWORK_CONFIG, about, words_of(e)) from None
     if len(raw) > _MOST:
         raise CniError(INVALID_NETWORK_CONFIG, about, f"longer than {_MOST} bytes")
     return parse(raw)
