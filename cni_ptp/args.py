@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 COMMANDS = ("ADD", "CHECK", "DEL", "GC", "STATUS", "VERSION")
 _ATTACHMENT_COMMANDS = ("ADD", "CHECK", "DEL")
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+# Runtimes give 64 to 128.  A lease file holds it and the interface's name, and ipam/leases.py reads 4,096 bytes of it.
+MOST_CONTAINERID = 1024
 _MOST_IFNAME = 15  # IFNAMSIZ - 1, bytes
 
 
@@ -51,6 +53,9 @@ def parse(environ: Mapping[str, str]) -> Args:
     )
     if args.command in _ATTACHMENT_COMMANDS:
         # As in Go, a bad value is reported before a missing one.
+        if len(args.containerid) > MOST_CONTAINERID:  # before it is repeated: ASCII is all that is allowed
+            limit = f"{len(args.containerid)} characters, {MOST_CONTAINERID} are allowed"
+            raise _invalid("containerID is too long", limit)
         if args.containerid and not is_name(args.containerid):
             raise _invalid("invalid characters in containerID", args.containerid)
         if args.ifname:
