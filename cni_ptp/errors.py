@@ -96,9 +96,9 @@ def errno_name(number: int) -> str:
 
 
 def words_of(failure: BaseException) -> str:
-    """Return a failure's text; of a system call's "ENOSPC: No space left on device: /var/lib/x".
+    """Return a failure's text, that of a system call as "ENOSPC: No space left on device: /var/lib/x".
 
-    Without the path where the call had none, or only "." or a descriptor.
+    The path is left out where the call had none, or only "." or a descriptor.
     """
     if not isinstance(failure, OSError) or isinstance(failure, NetlinkError):
         return str(failure)
@@ -114,13 +114,12 @@ def _path_of(failure: OSError) -> str:
 
 
 def _refusal(failure: OSError) -> str:
-    """Return the errno's name and the C library's words for it."""
+    """Return the errno's name and, if the failure has them, the C library's words for it."""
     if failure.errno is None:  # raised by Python, not for the kernel
         text = str(failure)
         return f"{type(failure).__name__}: {text}" if text else type(failure).__name__
-    from posix import strerror
-
-    return f"{errno_name(failure.errno)}: {failure.strerror or strerror(failure.errno)}"
+    name = errno_name(failure.errno)
+    return f"{name}: {failure.strerror}" if failure.strerror else name
 
 
 def to_cni(failure: BaseException) -> CniError:

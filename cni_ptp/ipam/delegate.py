@@ -149,7 +149,7 @@ def _may_run(path: str, kind: str, status: os.stat_result) -> None:
     try:
         refusal = distrust(path)
     except OSError as e:  # it was removed meanwhile
-        refusal = f"{path}: {e.strerror}"
+        refusal = words_of(e)
     if refusal:
         raise unusable(f"refuse to run IPAM plugin {kind}", refusal)
     if not os.access(path, os.X_OK):

@@ -82,17 +82,18 @@ def _remove(path: str) -> None:
 
 
 def make(path: str, mode: int) -> None:
-    """The directory is there, and those above it: whatever the umask, others can not write to them."""
+    """Make the directory, and those above it that do not exist: whatever the umask, others can not write to them."""
+    try:
+        _mkdir(path, mode)
+    except FileNotFoundError:
+        parts = path.rstrip("/").split("/")
+        for i in range(2, len(parts)):
+            _mkdir("/".join(parts[:i]), 0o755)
+        _mkdir(path, mode)
+
+
+def _mkdir(path: str, mode: int) -> None:
     try:
         os.mkdir(path, mode)
     except FileExistsError:
         pass
-    except FileNotFoundError:
-        above = path.rstrip("/").rpartition("/")[0]
-        if not above:
-            raise
-        make(above, 0o755)
-        try:
-            os.mkdir(path, mode)
-        except FileExistsError:
-            pass  # another call was faster
