@@ -68,6 +68,20 @@ def load_c(name: str) -> None:
     sys.modules[name] = module
 
 
+def above_standard(fd: int) -> int:
+    """Return a descriptor above 2 of the file that `fd` is open for, which is closed if it is another.
+
+    The caller may have closed a standard descriptor; then the shebang line's open has given its number to our file.
+    """
+    low = []
+    while fd < 3:
+        low.append(fd)
+        fd = posix.dup(fd)
+    for number in low:
+        posix.close(number)
+    return fd
+
+
 def install(modules: dict[str, int], groups: list[Group | None], rest: list[bytes], fd: int, base: int) -> None:
     """From now on our modules are imported from the open file `fd`, which stays open.
 
@@ -144,7 +158,8 @@ def install(modules: dict[str, int], groups: list[Group | None], rest: list[byte
 if __name__ == "__main__":  # it is, when the head executes this
     del sys.argv[0]
     modules, groups, rest = marshal.loads(INDEX)  # noqa: S302  as above
-    install(modules, groups, rest, f.fileno(), f.tell())  # noqa: F821
+    base = f.tell()  # noqa: F821  before the descriptor may be another
+    install(modules, groups, rest, above_standard(f.fileno()), base)  # noqa: F821
     from cni_ptp.__main__ import run
 
     run()

@@ -74,7 +74,7 @@ import marshal, _frozen_importlib_external
 if _frozen_importlib_external.MAGIC_NUMBER == {magic!r}:
     exec(marshal.loads(f.read({size})))  # cni_ptp/launch.py
 else:
-    exec("del sys.argv[0]; sys.path.append(sys.argv[0]); from cni_ptp.__main__ import run; run()")
+    exec("f.close(); del sys.argv[0]; sys.path.append(sys.argv[0]); from cni_ptp.__main__ import run; run()")
 """
 _ARCHIVE_MAIN = b"""\
 # `python3 -I -S FILE` starts here.
