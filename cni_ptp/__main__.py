@@ -15,7 +15,10 @@ def run() -> None:
 
     The interpreter is not taken down piece by piece: that takes 1 ms, and nothing here waits for it.
     """
-    status = main(sys.argv)
+    try:
+        status = main(sys.argv)
+    except KeyboardInterrupt:
+        _end_by_sigint()
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:  # the caller may have started us with a closed descriptor
@@ -23,6 +26,14 @@ def run() -> None:
         except OSError:
             status = status or _EX_IOERR
     os._exit(status)
+
+
+def _end_by_sigint() -> None:
+    """End as SIGINT ends any program; Python would print where it was."""
+    import _signal  # type: ignore[import-not-found]
+
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    os.kill(os.getpid(), _signal.SIGINT)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,15 @@ from __future__ import annotations
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 
 from . import __version__, args, conf, jsonio, signals, versions
-from .errors import INVALID_NETWORK_CONFIG, IO_FAILURE, PLUGIN_NOT_AVAILABLE, CniError, to_cni
+from .errors import (
+    INVALID_NETWORK_CONFIG,
+    IO_FAILURE,
+    PLUGIN_NOT_AVAILABLE,
+    TRY_AGAIN_LATER,
+    CniError,
+    to_cni,
+    words_of,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +26,9 @@ if TYPE_CHECKING:
     from .logfile import Log
 
 _MOST_STDIN = 1 << 20
+_S_IFMT, _S_IFIFO = 0o170000, 0o010000  # include/uapi/linux/stat.h
+_FIONREAD = 0x541B  # include/uapi/asm-generic/ioctls.h: bytes that a reader of the pipe has not read
+_PIPE_BUF = 4096  # include/uapi/linux/limits.h: one write, and what an empty pipe takes at the least
 
 
 def about(role: str) -> int:
@@ -35,8 +46,7 @@ def serve(role: str, environ: Mapping[str, str]) -> int:
     answering = Answering()
     failure = None
     try:
-        _guard_standard_descriptors()
-        signals.note()
+        answering.is_pipe = _guard_standard_descriptors()
         _serve(role, environ, answering)
     except Exception as e:  # noqa: BLE001  the last line of defence: whatever happened, the caller gets a document
         failure = to_cni(e)
@@ -64,10 +74,12 @@ def _serve(role: str, environ: Mapping[str, str], answering: Answering) -> None:
             from .logfile import asked_for
 
             answering.log = asked_for(parsed, network, environ)
+        signals.note()
         _dispatch(parsed, network, answering)
     else:
         from .ipam import plugin
 
+        signals.note()
         document = plugin.run(role, parsed, network)
         if document is not None:
             answering.reply(document)
@@ -98,20 +110,36 @@ def _dispatch(parsed: args.Args, network: conf.Conf, answering: Answering) -> No
 
 
 class Answering:
-    """Our side of stdout: at most one document, in the configuration's version.  log: or None."""
+    """Our side of stdout: at most one document, in the configuration's version.  log: or None.
 
-    __slots__ = ("version", "answered", "log")
+    answered: whether any of it was written.  is_pipe: whether stdout is known to be one.
+    """
+
+    __slots__ = ("version", "answered", "log", "is_pipe")
 
     def __init__(self) -> None:
         self.version = versions.CURRENT
         self.answered = False
+        self.is_pipe = False
         self.log: Log | None = None
 
     def reply(self, document: dict[str, Any]) -> None:
-        """The document is on stdout.  CniError 5 if that is not to be had; then nothing more can be said."""
+        """Write the document to stdout.  CniError 5 if stdout takes none, 11 if a signal came while it was full."""
         raw = jsonio.dumps(document)
         self.answered = True
-        write_all(1, raw)
+        try:
+            self._write(raw)
+        except CniError as e:
+            self.answered = e.code != TRY_AGAIN_LATER  # then nothing was written
+            raise
+
+    def _write(self, raw: bytes) -> None:
+        if signals.noted_from_now() and not (self.is_pipe and len(raw) <= _PIPE_BUF and _is_empty(1)):
+            from .full import write_stoppably
+
+            write_stoppably(1, raw)
+        else:  # an empty pipe takes it at once; before the first effect a signal just ends the process
+            write_all(1, raw)
 
     def fail(self, failure: CniError) -> None:
         """The error document is on stdout, unless another one is already."""
@@ -126,8 +154,8 @@ class Answering:
                 document["details"] = failure.details
             _make_printable(document)
             try:
-                write_all(1, self._spelled(document))
-            except CniError:
+                self._write(self._spelled(document))
+            except (CniError, ImportError):
                 pass
 
     def _spelled(self, document: dict[str, Any]) -> bytes:
@@ -149,14 +177,28 @@ def _make_printable(document: dict[str, Any]) -> None:
             document[key] = printable(text, keep="\n\t")
 
 
-def _guard_standard_descriptors() -> None:
-    """Descriptors 0, 1 and 2 are taken: were one closed, the next file we open would get its number, and our output."""
+def _guard_standard_descriptors() -> bool:
+    """Take the descriptors 0, 1 and 2 if they are closed, and return whether 1 is a pipe.
+
+    Were one left closed, the next file we open would get its number, and our output.
+    """
+    is_pipe = False
     for fd in (0, 1, 2):
         try:
-            os.fstat(fd)
+            mode = os.fstat(fd).st_mode
+            if fd == 1:
+                is_pipe = mode & _S_IFMT == _S_IFIFO
         except OSError:
-            # Read-only: a write to it fails, as it should where there is no stdout.
-            os.open("/dev/null", os.O_RDONLY)
+            # The wrong way round: what is read from or written to it fails, as it should where there is none.
+            os.open("/dev/null", os.O_RDONLY if fd else os.O_WRONLY)
+    return is_pipe
+
+
+def _is_empty(fd: int) -> bool:
+    """Return whether a pipe holds nothing."""
+    from fcntl import ioctl
+
+    return ioctl(fd, _FIONREAD, b"\0\0\0\0") == b"\0\0\0\0"
 
 
 def _read_stdin() -> bytes:
@@ -170,7 +212,7 @@ def _read_stdin() -> bytes:
             parts.append(part)
             size += len(part)
     except OSError as e:
-        raise CniError(IO_FAILURE, f"error reading from stdin: {e.strerror}") from None
+        raise CniError(IO_FAILURE, f"error reading from stdin: {words_of(e)}") from None
     raise CniError(INVALID_NETWORK_CONFIG, "network configuration is too long", f"more than {_MOST_STDIN} bytes")
 
 
@@ -180,4 +222,4 @@ def write_all(fd: int, raw: bytes) -> None:
         while raw:
             raw = raw[os.write(fd, raw) :]
     except OSError as e:
-        raise CniError(IO_FAILURE, f"error writing to stdout: {e.strerror}") from None
+        raise CniError(IO_FAILURE, f"error writing to stdout: {words_of(e)}") from None

@@ -45,6 +45,7 @@ FILES = (
     "cni_ptp/deletion.py",
     "cni_ptp/errnos.py",
     "cni_ptp/errors.py",
+    "cni_ptp/full.py",
     "cni_ptp/host_route.py",
     "cni_ptp/ip.py",
     "cni_ptp/ipam/__init__.py",

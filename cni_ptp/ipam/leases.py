@@ -89,7 +89,7 @@ class Leases:
         return CniError(STATE_FAILED, f"{about} the leases in {self.path}", words_of(e))
 
     def _locked(self, stoppable: bool) -> int:
-        """The lock's descriptor.  stoppable: SIGTERM ends the wait; not where it made us take back what we did."""
+        """The lock's descriptor.  CniError 11 if a signal asked us to stop, unless it made us take back what we did."""
         fd = opened(LOCK, os.O_RDONLY | os.O_CREAT, self.fd)
         deadline, pause = time.monotonic() + self.wait_s, 0.0005
         try:
@@ -101,7 +101,7 @@ class Leases:
                     pass
                 if time.monotonic() > deadline:
                     raise CniError(TRY_AGAIN_LATER, f"wait for the lock {self.path}/{LOCK}", "another call holds it")
-                if stoppable:
+                if stoppable or signals.noted_from_now():
                     signals.check()
                 time.sleep(pause)
                 pause = min(2 * pause, 0.005)
