@@ -135,7 +135,7 @@ class Answering:
 
     def _write(self, raw: bytes) -> None:
         if signals.noted_from_now() and not (self.is_pipe and len(raw) <= _PIPE_BUF and _is_empty(1)):
-            from .full import write_stoppably
+            from .stoppable_write import write_stoppably
 
             write_stoppably(1, raw)
         else:  # an empty pipe takes it at once; before the first effect a signal just ends the process
