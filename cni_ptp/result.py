@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from .jsonio import Fields
 
+MOST_IPS = 256  # of one attachment
+
 
 class Interface:
     """One interface of a result.  mac: text.  sandbox: namespace path, "" on the host.  mtu: bytes, 0 unknown."""

@@ -6,10 +6,9 @@ Source: CNI SPEC.md "Success"; pkg/types/{020,040,100}/types.go of containernetw
 from __future__ import annotations
 
 from .jsonio import Fields
-from .result import Address, Dns, Interface, Result, cidr_of, ip_of, parse_dns, parse_route, undecodable
+from .result import MOST_IPS, Address, Dns, Interface, Result, cidr_of, ip_of, parse_dns, parse_route, undecodable
 from .versions import SUPPORTED, at_least
 
-_MOST_IPS = 256
 _MOST_ROUTES = 1000
 
 
@@ -25,8 +24,8 @@ def parse(fields: Fields, default_version: str) -> Result:
     if not at_least(version, "0.3.0"):
         return _parse_020(fields, dns)
     return Result(
-        [_parse_interface(f) for f in fields.objects("interfaces", _MOST_IPS)],
-        [_parse_address(f) for f in fields.objects("ips", _MOST_IPS)],
+        [_parse_interface(f) for f in fields.objects("interfaces", MOST_IPS)],
+        [_parse_address(f) for f in fields.objects("ips", MOST_IPS)],
         [parse_route(f) for f in fields.objects("routes", _MOST_ROUTES)],
         dns,
     )

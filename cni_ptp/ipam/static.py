@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from ..args import known_cni_args
 from ..attachment import Attachment
-from ..errors import CHECK_FAILED, CniError
+from ..errors import CHECK_FAILED, INVALID_ENVIRONMENT_VARIABLES, CniError
 from ..ip import contains, parse_cidr, parse_ip, text_of
-from ..result import Address, Dns, Result, parse_dns
+from ..result import MOST_IPS, Address, Dns, Result, parse_dns
 from .ranges import unusable
 from .settings import ipam_of, one_per_family, routes_of
 
@@ -132,20 +132,33 @@ def _overriding(text: str, configured: list[_Configured]) -> Address:
 
 
 def _from_cni_args(text: str) -> list[Address]:
-    """The addresses of IP=, each with the gateway of GATEWAY= that is in its subnet; the last such one counts."""
+    """Return the addresses of IP=, each with the gateway of GATEWAY= that is in its subnet; the last such one counts.
+
+    CniError 4 for more of either than a container can have, as each gateway is compared with each address; 7 for a bad
+    text.
+    """
     values = known_cni_args(text, ("IP", "GATEWAY"))
     ips = []
-    for item in values.get("IP", "").split(",") if values.get("IP") else []:
+    for item in _listed(values, "IP"):
         try:
-            ips.append(Address(*parse_cidr(item.strip()), None))
+            ips.append(Address(*parse_cidr(item), None))
         except ValueError:
-            raise unusable(f"the 'ip' field is expected to be in CIDR notation, got: '{item.strip()}'") from None
-    for item in values.get("GATEWAY", "").split(",") if values.get("GATEWAY") else []:
-        gateway = _ip(item.strip(), "invalid gateway address: {}")
+            raise unusable(f"the 'ip' field is expected to be in CIDR notation, got: '{item}'") from None
+    for item in _listed(values, "GATEWAY"):
+        gateway = _ip(item, "invalid gateway address: {}")
         for ip in ips:
             if contains(ip.address, ip.length, gateway):
                 ip.gateway = gateway
     return ips
+
+
+def _listed(values: dict[str, str], key: str) -> list[str]:
+    """Return the items of a list with commas in CNI_ARGS.  CniError 4 if they are too many."""
+    items = [item.strip() for item in values[key].split(",")] if values.get(key) else []
+    if len(items) > MOST_IPS:
+        words = f"{len(items)} entries, {MOST_IPS} are allowed"
+        raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"{key} of CNI_ARGS is too long", words)
+    return items
 
 
 def _ip(text: str, words: str) -> bytes:

@@ -110,6 +110,12 @@ def test_what_can_not_be_used_is_named(conf: dict[str, Any], args: str, msg: str
     assert (e.code, e.msg) == (7, msg)
 
 
+@pytest.mark.parametrize("text", ["IP=" + ",".join([V4] * 257), f"IP={V4};GATEWAY=" + ",".join(["10.10.0.254"] * 257)])
+def test_a_list_of_cni_args_with_more_than_256_entries_is_refused_before_they_are_compared(text: str) -> None:
+    e = refused("static", "ADD", static(), args=text)
+    assert (e.code, e.details) == (4, "257 entries, 256 are allowed")
+
+
 def test_check_compares_addresses_and_gateways() -> None:
     conf = with_gateways()
     result = ours("static", "ADD", conf)
