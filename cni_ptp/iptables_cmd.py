@@ -218,8 +218,11 @@ def _is_routed(source: str) -> bool:
     return bool(source) and iptables_nft.is_routed(parse_cidr(source)[0])
 
 
-def gc(network: str, valid: list[Attachment]) -> None:
-    """No chain of the old interface is left whose rules say that it is of the network but of no valid attachment."""
+def gc(network: str, valid: list[Attachment], is_complete: bool) -> None:
+    """Delete the chains of the old interface whose rules name the network and no valid attachment.
+
+    is_complete: as in iptables_nft.
+    """
     keep = {attachment.containerid for attachment in valid}
     for version in _NAMES:
         owners: dict[str, list[bytes]] = {}
@@ -229,7 +232,8 @@ def gc(network: str, valid: list[Attachment]) -> None:
                 owners.setdefault(containerid, []).append(parse_cidr(_source(line))[0])
         for containerid, sources in owners.items():
             if containerid not in keep:
-                _remove_legacy(Attachment(network, containerid, ""), version, sources, likely=False)
+                hints = sources if is_complete else []
+                _remove_legacy(Attachment(network, containerid, ""), version, hints, likely=False)
 
 
 def findings(attachment: Attachment, addresses: list[tuple[bytes, int]]) -> list[str]:

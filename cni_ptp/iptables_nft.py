@@ -56,7 +56,7 @@ def remove(sock: Socket, attachment: Attachment, hints: list[bytes]) -> None:
     for version in IPTABLES_NAT:
         retry("remove the rules that iptables made", _try_remove, sock, version, attachment, hints)
     prefix = attachment.go_nft_hash()
-    retry("remove the rules that the Go plugin made", _try_remove_go_rules, sock, prefix, ())
+    retry("remove the rules that the Go plugin made", _try_remove_go_rules, sock, prefix, (), False)
 
 
 def chain_rules(sock: Socket, version: int, attachment: Attachment) -> list[Message] | None:
@@ -119,8 +119,11 @@ def is_routed(address: bytes | None) -> bool:
         return answer.error is None and read_route(answer.one()).length == bits(address)
 
 
-def _try_remove_go_rules(sock: Socket, prefix: str, keep: tuple[str, ...]) -> None:
-    """The rules of the Go plugin's own table whose comment begins with `prefix`, but not with one of `keep`, go."""
+def _try_remove_go_rules(sock: Socket, prefix: str, keep: tuple[str, ...], routed_stay: bool) -> None:
+    """Delete the rules of the Go plugin's own table whose comment begins with `prefix`, but not with one of `keep`.
+
+    routed_stay: whether a rule stays while the host routes its source to a container.
+    """
     genid_answer, chain_answer = sock.ask(nft.get_generation(), nft.get_chain(GO_TABLE, GO_CHAIN))
     if not is_there(chain_answer):
         return
@@ -129,14 +132,24 @@ def _try_remove_go_rules(sock: Socket, prefix: str, keep: tuple[str, ...]) -> No
         if prefix.encode() in message.payload:
             attrs = nft_rule.RULE.read(message.payload)[1]
             comment = comment_of(attrs.get(nft_rule.NFTA_RULE_USERDATA, b""))
-            if comment.startswith(prefix) and not (keep and comment.startswith(keep)):
+            stays = (keep and comment.startswith(keep)) or (routed_stay and _is_of_a_container(attrs))
+            if comment.startswith(prefix) and not stays:
                 changes.append(nft_rule.delete_rule(GO_TABLE, GO_CHAIN, attrs[nft_rule.NFTA_RULE_HANDLE]))
     if changes:
         commit(sock, changes, generation(genid_answer))
 
 
-def gc(network: str, valid: list[Attachment]) -> None:
-    """The network's rules are those of valid attachments: the Go plugin's own, and those that iptables-nft made."""
+def _is_of_a_container(attrs: dict[object, object]) -> bool:
+    """Return whether the host routes the source address of a rule to a container."""
+    return any(is_routed(source_of(attrs, *place)) for place in SADDR.values())
+
+
+def gc(network: str, valid: list[Attachment], is_complete: bool) -> None:
+    """Delete the network's rules of other attachments: the Go plugin's own, and those that iptables-nft made.
+
+    is_complete: whether `valid` names every attachment; if not, a rule stays while the host routes its source to a
+    container.
+    """
     try:
         sock = open_socket()
     except OSError as e:
@@ -146,14 +159,14 @@ def gc(network: str, valid: list[Attachment]) -> None:
     with sock:
         prefix = go_network_hash(network) + "-"
         keep = tuple(attachment.go_nft_hash() for attachment in valid)
-        retry("collect rules of the Go plugin", _try_remove_go_rules, sock, prefix, keep)
+        retry("collect rules of the Go plugin", _try_remove_go_rules, sock, prefix, keep, not is_complete)
         kept = {attachment.containerid for attachment in valid}
         for version in IPTABLES_NAT:
             for containerid in _containers(sock, version, network):
                 stale = Attachment(network, containerid, "")
                 if containerid not in kept:
                     own = [jump for jump in jumps(sock, version, stale) if not jump.is_anothers]
-                    sources = [jump.source for jump in own if jump.source is not None]
+                    sources = [jump.source for jump in own if jump.source is not None and is_complete]
                     retry("collect rules of iptables", _try_remove, sock, version, stale, sources)
 
 

@@ -8,6 +8,8 @@ from .iptables_legacy import has_nat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .attachment import Attachment
 
 
@@ -47,19 +49,26 @@ def refusals(backend: str) -> list[str]:
     return [f"ipMasq can not be had: {words}" for words in (by_nft, by_iptables) if words]
 
 
-def gc(network: str, valid: list[Attachment]) -> list[str]:
-    """No backend has anything of the network's attachments but of the valid ones; returns what failed, in words."""
+def gc(network: str, valid: list[Attachment], is_complete: bool) -> list[str]:
+    """Delete what any backend has of the network's other attachments; return what failed, in words.
+
+    is_complete: whether `valid` names every attachment.  If not, what the Go plugin or iptables made stays while the
+    host routes its address to a container; only our own table says for sure whose an address is.
+    """
     from . import iptables_nft
 
-    steps = [nft_upkeep.gc, iptables_nft.gc]
+    steps: list[Callable[[], None]] = [
+        lambda: nft_upkeep.gc(network, valid),
+        lambda: iptables_nft.gc(network, valid, is_complete),
+    ]
     if has_nat(4) or has_nat(6):
         from . import iptables_cmd
 
-        steps.append(iptables_cmd.gc)
+        steps.append(lambda: iptables_cmd.gc(network, valid, is_complete))
     words = []
     for step in steps:
         try:
-            step(network, valid)
+            step()
         except (NetlinkError, CniError) as e:
             words.append(str(e))
     return words

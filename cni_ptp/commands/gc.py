@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from ..ipam.choose import Ipam
 
 
-def gc(args: Args, conf: Conf) -> None:
+def gc(args: Args, conf: Conf, is_complete: bool = True) -> None:
     """Remove the stale veths, masquerading and leases of this network; report each failure, after all were tried.
 
-    An attachment whose link cannot be deleted keeps what protects and reserves it.
+    An attachment whose link cannot be deleted keeps what protects and reserves it.  is_complete: whether the list of
+    valid attachments has all; a runtime's has.
     """
     valid = conf.valid_attachments()
     if valid is None:
@@ -41,7 +42,7 @@ def gc(args: Args, conf: Conf) -> None:
         reserved = _leased_and_routed(host, ipam, [*valid, *kept], words)
     steps.note("links")
     keep = [*valid, *kept]
-    words += _try(lambda: gc_masquerade(conf.name, keep))
+    words += _try(lambda: gc_masquerade(conf.name, keep, is_complete))
     steps.note("masquerade")
     words += _try(lambda: _gc_guard(conf.name, keep))
     steps.note("guard")

@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
         terminal.say(f"left alone: network {', '.join(sorted(unnamed))}, which has an interface of unknown owner")
         networks -= unnamed
     for network in sorted(filter(lambda n: options.network in (None, n), networks)):
-        failed += _collect(network, valid, seen, terminal)
+        failed += _collect(network, valid, seen, terminal, options.none_valid)
     return 1 if failed else 0
 
 
@@ -169,8 +169,11 @@ def _described(found: Found) -> str:
     return f"{found.attachment}: {'; '.join(has)}"
 
 
-def _collect(network: str, valid: set[Attachment], seen: Survey, terminal: Terminal) -> int:
-    """The network's GC was done, wherever its leases are; returns how many failures were reported."""
+def _collect(network: str, valid: set[Attachment], seen: Survey, terminal: Terminal, is_complete: bool) -> int:
+    """Do the network's GC, wherever its leases are; return how many failures were reported.
+
+    is_complete: whether `valid` has all attachments; `seen` lacks those of the Go plugin without a lease.
+    """
     keep = [{"containerID": a.containerid, "ifname": a.ifname} for a in valid if a.network == network]
     configured = seen.networks.get(network)
     failed = 0
@@ -183,7 +186,7 @@ def _collect(network: str, valid: set[Attachment], seen: Survey, terminal: Termi
             "cni.dev/valid-attachments": keep,
         }
         try:
-            gc(Args("GC", "", "", "", "", "", False), read(jsonio.dumps(document)))
+            gc(Args("GC", "", "", "", "", "", False), read(jsonio.dumps(document)), is_complete)
         except CniError as e:
             failed += 1
             terminal.say(terminal.paint("red", f"network {network}: {e}"))

@@ -114,3 +114,54 @@ def test_a_network_of_ours_and_a_foreign_link_that_has_no_lease_are_not_mixed_up
     assert json.loads(ask(host, "list", "--json").stdout) == []
     assert ask(host, "gc", "--none-valid", "--conf-dir", CONF_DIR).returncode == 0
     assert [link["ifname"] for link in host.ip("link", "show", "type", "veth")] == ["v1", "v0"]
+
+
+STATIC = {
+    **CONF,
+    "ipam": {"type": "static", "addresses": [{"address": "10.9.0.7/24", "gateway": "10.9.0.1"}]},
+}
+GO_RULES = """
+table inet cni_plugins_masquerade {
+	chain masq_checks {
+		ip saddr 10.9.0.7 ip daddr != 10.9.0.0/24 masquerade comment "%s, net: mynet, if: eth0, id: g1"
+		ip saddr 10.9.0.8 ip daddr != 10.9.0.0/24 masquerade comment "%s, net: mynet, if: eth0, id: g2"
+	}
+}
+"""
+
+
+def rules(host: Host, text: str) -> list[str]:
+    """The rules of any backend that have the text."""
+    programs = (["nft", "list", "ruleset"], ["iptables-legacy-save"], ["iptables-save"])
+    return [line.strip() for p in programs for line in host.run(*p).stdout.splitlines() if text in line]
+
+
+@pytest.mark.parametrize("words", [(), ("--valid", "mynet/c1/eth0"), ("--network", "mynet")], ids=" ".join)
+def test_gc_keeps_the_masquerading_of_a_container_of_the_go_plugin_that_has_no_lease(
+    host: Host, go_plugins: str, iptables_flavour: str, words: tuple[str, ...]
+) -> None:
+    """Its address is static: `ptp list` cannot know of it, but the host routes its address to a link."""
+    configure(STATIC)
+    attach(host, "c1", {**CONF, "ipam": {**CONF["ipam"], "ranges": [[{"subnet": "10.8.0.0/24"}]]}})
+    container, exe = host.container("g1"), Path(go_plugins) / "ptp"
+    host.plugin("ADD", STATIC, container="g1", netns=container.path, exe=exe, path=go_plugins).ok()
+    host.run(
+        "nft", "-f", "-", input=GO_RULES % tuple(Attachment("mynet", c, "eth0").go_nft_hash() for c in ("g1", "g2"))
+    )
+    before = rules(host, "10.9.0.7")
+    assert ask(host, "gc", *words, "--conf-dir", CONF_DIR).returncode == 0
+    assert len(before) > 1
+    assert rules(host, "10.9.0.7") == before
+    assert rules(host, "10.9.0.8") == []
+
+
+def test_gc_of_a_runtime_removes_the_masquerading_of_what_it_does_not_name(
+    host: Host, go_plugins: str, iptables_flavour: str
+) -> None:
+    container, exe = host.container("g1"), Path(go_plugins) / "ptp"
+    host.plugin("ADD", STATIC, container="g1", netns=container.path, exe=exe, path=go_plugins).ok()
+    host.run(
+        "nft", "-f", "-", input=GO_RULES % tuple(Attachment("mynet", c, "eth0").go_nft_hash() for c in ("g1", "g2"))
+    )
+    host.plugin("GC", {**STATIC, "cniVersion": "1.1.0", "cni.dev/valid-attachments": []}, container="", netns="").ok()
+    assert rules(host, "10.9.0.7") == rules(host, "10.9.0.8") == []
