@@ -1,7 +1,9 @@
 """The host's full-length route to a container's address, where another link has it already.
 
-To take it over would cut a live neighbour off, to leave it would send our traffic to the neighbour: neither may happen
-silently.  Source: net/ipv4/fib_trie.c fib_table_insert(), net/ipv6/ip6_fib.c fib6_add_rt2node() for EEXIST.
+To take it over would cut a neighbour off, to leave it would send our traffic to the neighbour: neither may happen
+silently.  That the other link has no carrier says nothing: a container can set its own end down.
+
+Source: net/ipv4/fib_trie.c fib_table_insert(), net/ipv6/ip6_fib.c fib6_add_rt2node() for EEXIST.
 """
 
 from __future__ import annotations
@@ -10,14 +12,16 @@ import errno
 import time
 
 from . import signals
-from .attachment import ALIAS_PREFIX
 from .errors import KERNEL_REFUSED, CniError, NetlinkError
 from .ip import text_of
-from .netlink.rt_link import Link
-from .netlink.rt_route import FibRoute, del_host_route, new_route
-from .netlink.sock import NETLINK_ROUTE, Socket
+from .netlink.rt_route import FibRoute, new_route
 from .veth.holders import held
 from .veth.unnamed import routed_over
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .netlink.rt_link import Link
+    from .netlink.sock import Socket
 
 # The Go plugin releases an address before it deletes the link, which takes the kernel up to 25 ms.
 _WAIT_S = 0.3
@@ -25,7 +29,7 @@ _PAUSE_S = 0.01
 
 
 def refuse(host: Socket, address: bytes, own_allowed: bool) -> None:
-    """Raise CniError 100 that names the link over which the host routes the packed address, if it is alive.
+    """Raise CniError 100 that names the link over which the host routes the packed address.
 
     A link that is just being deleted is waited for.  own_allowed: False to refuse an address that the host itself has.
     """
@@ -34,7 +38,7 @@ def refuse(host: Socket, address: bytes, own_allowed: bool) -> None:
         owner = routed_over(host, address)
         if owner is None and not own_allowed and held(host, [address], set()):
             raise CniError(KERNEL_REFUSED, f"the address {text_of(address)} is in use", "the host itself has it")
-        if owner is None or is_stale(owner):
+        if owner is None:
             return
         if time.monotonic() > deadline:
             raise CniError(KERNEL_REFUSED, f"the address {text_of(address)} is in use", routed_to(address, owner))
@@ -42,46 +46,25 @@ def refuse(host: Socket, address: bytes, own_allowed: bool) -> None:
         time.sleep(_PAUSE_S)
 
 
-def claim(host: Socket, refusal: NetlinkError, route: FibRoute, link: Link) -> Link | None:
-    """Make the host's route to `route.dst` lead to `link`; return the stale link that lost it, None if none did.
+def claim(host: Socket, refusal: NetlinkError, route: FibRoute, link: Link) -> None:
+    """Make the host's route to `route.dst` lead to `link`, once the link that has it is deleted.
 
-    refusal: the EEXIST that adding it met.  A link that is just being deleted is waited for; a stale one of ours (its
-    container end is down) loses the route.  CniError 100 that names the other link if it is alive.
+    refusal: the EEXIST that adding it met.  CniError 100 that names the other link if it stays.
     """
     deadline = time.monotonic() + _WAIT_S
-    loser: Link | None = None
     while True:
         owner = routed_over(host, route.dst)
         if owner is not None and owner.ifindex == link.ifindex:
-            return loser
-        if owner is not None and is_stale(owner):
-            host.ask(del_host_route(route.dst, owner.ifindex))
-            loser = owner
-        elif owner is not None and time.monotonic() > deadline:
-            raise _taken(refusal, route, owner)
+            return
         again = host.ask(new_route(route, link.ifindex, link.name, exclusive=True))[0].error
         if again is None:
-            return loser
+            return
         if again.errno != errno.EEXIST:
             raise again
         if time.monotonic() > deadline:
             raise _taken(refusal, route, owner)
         signals.check()
         time.sleep(_PAUSE_S)
-
-
-def give_back(lost: list[tuple[FibRoute, Link]]) -> None:
-    """Give each route back to the stale link that `claim` took it from, unless that is gone or another has it now."""
-    with Socket(NETLINK_ROUTE) as host:
-        for route, link in lost:
-            refused = host.ask(new_route(route, link.ifindex, link.name, exclusive=True))[0].error
-            if refused is not None and refused.errno not in (errno.EEXIST, errno.ENODEV):
-                raise refused
-
-
-def is_stale(link: Link) -> bool:
-    """Return whether a host end of ours has no container end that is up."""
-    return link.kind == "veth" and link.alias.startswith(ALIAS_PREFIX + " ") and not link.carrier
 
 
 def _taken(refusal: NetlinkError, route: FibRoute, owner: Link | None) -> CniError:

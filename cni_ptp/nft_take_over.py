@@ -38,9 +38,10 @@ def take_over(sock: Socket, wanted: Element, answer: Answer, addresses: dict[byt
 
 
 def _refuse_attached(wanted: Element, found: str) -> None:
-    """Raise CniError 100 if an element's comment names another attachment whose host end exists and is in use.
+    """Raise CniError 100 if an element's comment names another attachment whose host end exists and is up.
 
-    The host's route has been looked at; this holds also where policy rules hide it, or somebody flushed it.
+    The host's route has been looked at; this holds also where policy rules hide it, or somebody flushed it.  The host
+    end is up from the moment when ADD gives it its routes; its carrier depends on the container.
     """
     owner = found.rpartition(" /")[0]
     veth = host_veth_of(found)
@@ -48,7 +49,7 @@ def _refuse_attached(wanted: Element, found: str) -> None:
         return
     with Socket(NETLINK_ROUTE) as host:
         answer = host.ask(get_link(veth))[0]
-    if answer.error is None and Link(answer.one()).carrier:
+    if answer.error is None and Link(answer.one()).up:
         raise CniError(
             KERNEL_REFUSED,
             "masquerade an address that is in use",

@@ -13,7 +13,7 @@ from ..ipam.choose import choose
 from ..ipam.validate import validate
 from ..lock import Held
 from ..netlink.rt_link import IF_OPER_UP, Link, del_link, get_link, get_link_by_index, new_veth
-from ..netlink.rt_route import RT_TABLE_LOCAL, FibRoute
+from ..netlink.rt_route import RT_TABLE_LOCAL
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..netns import Netns, open_netns
 from ..plan import Plan, container_requests, ends, host_requests, plan
@@ -81,8 +81,6 @@ def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns
         if settings.ip_masq:
             _masquerade(attachment, settings, result, undo)
             steps.done("masquerade")
-        lost: list[tuple[FibRoute, Link]] = []  # to stale host ends; given back when our own route is gone
-        undo.append(("give back the routes taken over", lambda: _give_back(lost)))
         if settings.anti_spoof:  # taken back after the pair: no end that is up is without it
             undo.append(("take back the guard against spoofing", lambda: _unguard(attachment)))
         host_link, ifindex = _make_pair(host, attachment, settings, planned, netns, undo)
@@ -93,7 +91,7 @@ def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns
         _prepare_ipv6(host_link.name, attachment.ifname, planned, netns)
         container.do(*container_requests(planned, ifindex, attachment.ifname))
         steps.done("container end")
-        _finish_host_end(host, host_link, attachment, planned, lost)
+        _finish_host_end(host, host_link, attachment, planned)
         _forward(planned)
         container_link = _ready(container, ifindex)
         _settle(container, [ip.address for ip in planned.ips if len(ip.address) == 16])
@@ -204,13 +202,6 @@ def _delete(attachment: Attachment, undo: Steps) -> None:
         raise
 
 
-def _give_back(lost: list[tuple[FibRoute, Link]]) -> None:
-    if lost:
-        from ..host_route import give_back
-
-        give_back(lost)
-
-
 def _prepare_ipv6(host_name: str, ifname: str, planned: Plan, netns: Netns) -> None:
     """What must be so before the ends are up.
 
@@ -235,10 +226,8 @@ def _enable_ipv6(ifname: str) -> None:
         pass  # a comfort for those who set the link down and up again; not worth failing for
 
 
-def _finish_host_end(
-    host: Socket, link: Link, attachment: Attachment, planned: Plan, lost: list[tuple[FibRoute, Link]]
-) -> None:
-    """Make the host end as planned.  lost: takes each route that a stale link of ours lost to it, and that link."""
+def _finish_host_end(host: Socket, link: Link, attachment: Attachment, planned: Plan) -> None:
+    """Make the host end as planned.  CniError 100 if another link has one of its routes."""
     answers = host.ask(*host_requests(planned, link.ifindex, link.name, attachment.alias()))
     first_route = len(answers) - len(planned.host_routes)
     for i, answer in enumerate(answers):
@@ -248,10 +237,7 @@ def _finish_host_end(
             raise answer.error
         from ..host_route import claim
 
-        route = planned.host_routes[i - first_route]
-        loser = claim(host, answer.error, route, link)
-        if loser is not None:
-            lost.append((route, loser))
+        claim(host, answer.error, planned.host_routes[i - first_route], link)
 
 
 def _ready(container: Socket, ifindex: int) -> Link:

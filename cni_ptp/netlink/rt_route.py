@@ -5,7 +5,7 @@ Source: include/uapi/linux/rtnetlink.h; net/ipv4/fib_frontend.c; net/ipv6/route.
 
 from __future__ import annotations
 
-from ..ip import bits, cidr_text, family_of, text_of
+from ..ip import cidr_text, family_of, text_of
 from ..nlmsg import BYTES, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, U32, Attr, Request, Struct, Table
 
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
@@ -116,9 +116,3 @@ def _metrics(route: FibRoute) -> list[bytes]:
     if route.advmss:
         metrics.append(RTAX_ADVMSS(route.advmss))
     return metrics
-
-
-def del_host_route(dst: bytes, ifindex: int) -> Request:
-    """The full-length route to `dst` over the link is gone.  Kernel errors: ESRCH.  Like: ip route del DST dev IF"""
-    body = RTMSG.pack(family_of(dst), bits(dst), 0, 0, RT_TABLE_MAIN, 0, 255, 0, 0) + RTA_DST(dst) + RTA_OIF(ifindex)
-    return Request(RTM_DELROUTE, NLM_F_ACK, body, f"delete route {cidr_text(dst, bits(dst))}", ROUTE)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.adversary.world import GO, World, network, static
+from tests.adversary.world import GO, Attached, World, network, static
 from tests.console.people import CONF_DIR, ask, configure
 
 EMPTY: dict[str, Any] = {**network("tenants", 9), "ipam": {"type": "static", "routes": [{"dst": "0.0.0.0/0"}]}}
@@ -90,3 +90,32 @@ def test_gc_deletes_no_link_without_an_alias_by_a_lease_alone(world: World) -> N
     conf = {**network("mynet", 1), "cniVersion": "1.1.0", "cni.dev/valid-attachments": []}
     world.host.plugin("GC", conf).ok()
     victim.is_untouched(before)
+
+
+@pytest.mark.parametrize("more", [{}, {"antiSpoof": True}, {"ipMasqBackend": "iptables"}], ids=str)
+@pytest.mark.parametrize("kind", ["host-local", "static"])
+@pytest.mark.parametrize("exe", [GO, None], ids=["Go's", "ours"])
+def test_a_neighbour_that_sets_its_own_end_down_for_a_moment_loses_nothing(
+    world: World, exe: Path | None, kind: str, more: dict[str, Any]
+) -> None:
+    conf = network("prod", 1, (4, 6), ipMasq=True, **more)
+    victim = world.attach(static(conf, "10.1.2.5/24", "2001:db8:1::5/64") if kind == "static" else conf, "victim", exe)
+    there = victim.container
+    before = _kept(victim)
+    evil = world.host.container("evil")
+    for state in ("down", "up"):
+        there.run("ip", "link", "set", "eth0", state)
+        for address, gateway in zip(victim.addresses, victim.gateways):
+            args = f"IP={address}/{64 if ':' in address else 24};GATEWAY={gateway}"
+            wish = {**EMPTY, "ipMasq": True, **more, "ipam": {"type": "static"}}
+            error = world.host.plugin("ADD", wish, container="evil", netns=evil.path, args=args).error(100)
+            assert victim.host_end in error["details"], error
+            world.host.plugin("DEL", wish, container="evil", netns=evil.path, args=args).ok()
+    assert _kept(victim) == before
+
+
+def _kept(victim: Attached) -> dict[str, Any]:
+    """What the host has for it; of the routes those to its addresses: the kernel's own follow the carrier."""
+    has = victim.on_host()
+    to = [victim.host.ip("-6" if ":" in a else "-4", "route", "show", a)[0]["dev"] for a in victim.addresses]
+    return {**has, "link": has["link"][0][:2], "to": to}

@@ -251,10 +251,12 @@ def test_an_address_that_the_host_routes_to_a_live_neighbour_is_refused_and_the_
     assert host.snapshot() == before
 
 
-def test_a_stale_veth_of_ours_loses_its_route(host: Host) -> None:
+def test_a_neighbour_whose_end_is_down_keeps_its_address(host: Host) -> None:
     container = host.container("c1")
     host.container("c2")
     host.plugin("ADD", static([("10.0.0.5/24", "10.0.0.1")]), container="first").ok()
     container.run("ip", "link", "set", "eth0", "down")
-    result = host.plugin("ADD", static([("10.0.0.5/24", "10.0.0.1")]), container="second", netns="/run/netns/c2").ok()
-    assert host.ip("route", "show", "10.0.0.5")[0]["dev"] == result["interfaces"][0]["name"]
+    before = host.snapshot()
+    reply = host.plugin("ADD", static([("10.0.0.5/24", "10.0.0.1")]), container="second", netns="/run/netns/c2")
+    assert "cni-ptp n first eth0" in reply.error(100)["details"]
+    assert host.snapshot() == before

@@ -41,7 +41,6 @@ SENT = {
     "new_route_host": "ip route add 10.1.2.7/32 dev vethA scope host",
     "new_route6_gateway": "ip route add 2001:db8::1/128 dev vethA src 2001:db8::2",
     "new_route6_default": "ip route add ::/0 via 2001:db8::1 dev vethA mtu 1300",
-    "del_host_route": "ip route del 10.1.2.7/32 dev vethA",
 }
 # File name: a command that the kernel refuses, whose answer is kept.
 REFUSED = {

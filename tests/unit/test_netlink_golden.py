@@ -59,7 +59,6 @@ def requests() -> list[tuple[str, str, Request]]:
         ("new_route_host", "route", rt_route.new_route(to_container, 2, "vethA", exclusive=True)),
         ("new_route6_gateway", "route", rt_route.new_route(to_gateway6, 2, "vethA", exclusive=True)),
         ("new_route6_default", "route", rt_route.new_route(default6, 2, "vethA", exclusive=True)),
-        ("del_host_route", "route", rt_route.del_host_route(parse_ip("10.1.2.7"), 2)),
         ("new_veth", "link", veth),
         ("set_alias", "link", rt_link.set_alias(2, "vethA", "cni-ptp")),
         ("set_up", "link", rt_link.set_up(2, "vethA")),
