@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,8 +133,10 @@ def test_a_user_namespace_without_root_has_the_systems_programs_and_nobody_elses
     """There root's files and those of every other user who has no number there appear to have one owner."""
     path = program(Path("/run/theirs/bin/program"))
     given_away(path)
+    # Another user cannot look into root's home, where the checkout may be.
+    shutil.copytree(ROOT / "cni_ptp", "/run/ours/cni_ptp", ignore=shutil.ignore_patterns("__pycache__"))
     code = "import sys; sys.path.append(sys.argv[1]); from cni_ptp.trusted import distrust\n"
     code += "print([distrust(path) for path in sys.argv[2:]])"
-    argv = ["/usr/bin/python3", "-I", "-S", "-c", code, str(ROOT), "/bin/sh", "/usr/bin/python3", str(path)]
+    argv = ["/usr/bin/python3", "-I", "-S", "-c", code, "/run/ours", "/bin/sh", "/usr/bin/python3", str(path)]
     as_another = ["setpriv", "--reuid", "23456", "--regid", "23456", "--clear-groups", "unshare", "-Ur"]
     assert host.run(*as_another, *argv).stdout == f"['', '', '{path.parents[1]} belongs to user 65534, not to root']\n"
