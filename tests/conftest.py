@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.another_user import pytest_collection_modifyitems  # noqa: F401  hook
 from tests.namespaces import (
     REFERENCE,
     Host,

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.another_user import ANOTHER_USER, give_away
 from tests.console.people import CONF, CONF_DIR, ask, attach, configure
 from tests.namespaces import Host
 
@@ -244,6 +245,8 @@ def named(doctor: Doctor, interpreter: str) -> None:
     doctor.plugin.write_bytes(f"#!{interpreter} ".encode() + rest)
 
 
+@ANOTHER_USER(place="owner")
+@ANOTHER_USER(place="owner of the directory")
 @pytest.mark.parametrize("place", ["file", "directory", "sticky directory", "owner", "owner of the directory"])
 def test_an_interpreter_is_not_executed_on_the_word_of_a_file_that_others_can_write(
     doctor: Doctor, tmp_path: Path, place: str
@@ -257,6 +260,8 @@ def test_an_interpreter_is_not_executed_on_the_word_of_a_file_that_others_can_wr
     assert not (tmp_path / "python" / "executed").exists()
 
 
+@ANOTHER_USER(place="owner")
+@ANOTHER_USER(place="owner of the directory")
 @pytest.mark.parametrize("place", ["file", "directory", "sticky directory", "owner", "owner of the directory"])
 def test_an_interpreter_that_others_can_write_is_not_executed(doctor: Doctor, tmp_path: Path, place: str) -> None:
     interpreter = trap(tmp_path / "python" / "python3")
@@ -281,10 +286,7 @@ def test_an_interpreter_with_a_relative_path_is_not_looked_for(
 def spoil(path: Path, place: str) -> None:
     """Somebody else can replace the file."""
     if place.startswith("owner"):
-        try:
-            os.chown(path.parent if "directory" in place else path, 12345, -1)
-        except OSError:  # a user namespace with one user has no other
-            pytest.skip("needs root, to make a file somebody else's")
+        give_away(path.parent if "directory" in place else path)
     elif place == "file":
         path.chmod(0o757)
     else:

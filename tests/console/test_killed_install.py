@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.another_user import ANOTHER_USER, give_away
 from tests.namespaces import Host
 
 FOREIGN = b"#!/bin/sh\necho foreign\n"
@@ -136,15 +137,13 @@ def test_a_python_that_others_can_write_is_refused_and_not_executed(host: Host, 
     assert not (tmp_path / "executed").exists()
 
 
+@ANOTHER_USER
 @pytest.mark.parametrize("command", ["install", "demo"])
 def test_root_may_use_what_a_user_built(host: Host, tmp_path: Path, command: str) -> None:
     """Root has chosen to run that file; what it makes and executes is root's."""
     file = tmp_path / "ptp"
     shutil.copy(host.plugin_file, file)
-    try:
-        os.chown(file, 12345, -1)
-    except OSError:  # a user namespace with one user has no other
-        pytest.skip("needs root, to make a file somebody else's")
+    give_away(file)
     fresh(tmp_path)
     options = ["--to", f"{tmp_path}/bin", "--force"] if command == "install" else []
     done = host.run(str(file), command, *options)

@@ -21,6 +21,7 @@ from cni_ptp.ipam.delegate import Delegate
 from cni_ptp.ipam.plugin import nobody
 from cni_ptp.ipam.validate import validate
 from cni_ptp.result import Address, Result
+from tests.another_user import ANOTHER_USER, give_away
 from tests.ipam.calls import descriptors, environment, host_local, leases
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ def test_a_plugin_in_a_directory_that_others_can_write_is_refused(tmp_path: Path
     assert e.details.startswith(f"{directory.parent if above else directory} can be written by others")
 
 
+@ANOTHER_USER
 @pytest.mark.parametrize("what", ["file", "directory", "above", "link"])
 def test_a_plugin_of_another_user_is_refused(tmp_path: Path, what: str) -> None:
     directory = tmp_path / "cni" / "bin"
@@ -142,10 +144,7 @@ def test_a_plugin_of_another_user_is_refused(tmp_path: Path, what: str) -> None:
     path = plugin(directory, "true", name="real")
     (directory / "other").symlink_to("real")
     theirs = {"file": path, "directory": directory, "above": directory.parent, "link": directory / "other"}[what]
-    try:
-        os.chown(theirs, 12345, -1, follow_symlinks=False)
-    except OSError:  # a user namespace with one user has no other
-        pytest.skip("needs root, to make a file somebody else's")
+    give_away(theirs)
     e = failure(lambda: chosen(directory, path=str(directory)))
     assert (e.code, e.details) == (7, f"{theirs} belongs to user 12345, not to root")
     assert not Path(f"{path}.log").exists()

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from tests.another_user import ANOTHER_USER, FOREIGN, give_away
 from tests.ipam.calls import Config, addresses, environment, host_local, leases, ours, process, refused
 
-FOREIGN = 12345
 NEVER_S = 60  # what waits for a FIFO waits for ever
 KINDS = ["FIFO", "device", "socket", "directory", "symbolic link", "dangling link", "hard link", "foreign"]
 STATE = ["lock", "last_reserved_ip.0", "a page of the index"]
@@ -80,15 +80,7 @@ def replace(path: Path, kind: str, victim: Path, mounts: list[Path]) -> None:
         os.link(victim, path)
     else:
         path.write_bytes(victim.read_bytes())
-        owned_by_another(path)
-
-
-def owned_by_another(path: Path) -> None:
-    """Another user owns the file or directory."""
-    try:
-        os.chown(path, FOREIGN, FOREIGN)
-    except OSError:
-        pytest.skip("this user namespace has one user only")
+        give_away(path)
 
 
 def place(name: str, data_dir: Path) -> Path:
@@ -105,6 +97,7 @@ def state_of(path: Path) -> Any:
     return status.st_mode, status.st_uid, status.st_nlink, status.st_ino, content
 
 
+@ANOTHER_USER(kind="foreign")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", STATE)
 def test_an_add_refuses_what_is_no_state_file_and_leaves_it_alone(
@@ -121,6 +114,7 @@ def test_an_add_refuses_what_is_no_state_file_and_leaves_it_alone(
     assert set(leases(tmp_path / "d")) <= {"10.1.2.2", path.name}
 
 
+@ANOTHER_USER(kind="foreign")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["lock", "a page of the index"])
 def test_a_del_refuses_it_too(name: str, kind: str, conf: Config, tmp_path: Path, mounts: list[Path]) -> None:
@@ -132,6 +126,7 @@ def test_a_del_refuses_it_too(name: str, kind: str, conf: Config, tmp_path: Path
     assert (state_of(path), state_of(victim)) == before
 
 
+@ANOTHER_USER(kind="foreign")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_del_has_nothing_to_do_with_the_last_address(
     kind: str, conf: Config, tmp_path: Path, mounts: list[Path]
@@ -144,6 +139,7 @@ def test_a_del_has_nothing_to_do_with_the_last_address(
     assert not (tmp_path / "d" / "net1" / "10.1.2.2").exists()
 
 
+@ANOTHER_USER(kind="foreign")
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_address_wished_for_is_not_kept_if_the_last_one_cannot_be_noted(
     kind: str, conf: Config, tmp_path: Path, mounts: list[Path]
@@ -169,6 +165,7 @@ def test_what_is_no_file_takes_its_address_and_belongs_to_nobody(
     assert (state_of(path), state_of(victim)) == before
 
 
+@ANOTHER_USER(kind="foreign")
 @pytest.mark.parametrize("kind", KINDS[6:])
 @pytest.mark.parametrize("command", ["ADD", "DEL", "GC"])
 def test_a_lease_whose_words_do_not_count_is_named(
@@ -206,11 +203,12 @@ def test_a_directory_that_others_can_write_is_refused(
     assert set(leases(tmp_path / "d")) == {"10.1.2.2"}
 
 
+@ANOTHER_USER
 @pytest.mark.parametrize("command", ["ADD", "DEL"])
 @pytest.mark.parametrize("name", DIRECTORIES)
 def test_a_directory_of_another_user_is_refused(name: str, command: str, conf: Config, tmp_path: Path) -> None:
     path = directory(name, tmp_path / "d")
-    owned_by_another(path)
+    give_away(path)
     e = refused("host-local", command, conf, "other" if command == "DEL" else "c1")
     assert (e.code, str(path) in e.msg, str(FOREIGN) in e.details) == (104, True, True), e
 

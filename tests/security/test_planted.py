@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from tests.another_user import ANOTHER_USER, give_away
 from tests.namespaces import Host
 
 DIRECTORY, LOCK, LOG = Path("/run/cni-ptp"), Path("/run/cni-ptp/lock"), Path("/run/ptp.log")
 VICTIM = Path("/run/victim")
-FOREIGN = 12345
 CONF: dict[str, Any] = {
     "cniVersion": "1.0.0",
     "name": "mynet",
@@ -46,20 +46,13 @@ def plant(host: Host, path: Path, kind: str) -> None:
         give_away(path)
 
 
-def give_away(path: Path) -> None:
-    """Another user owns it."""
-    try:
-        os.chown(path, FOREIGN, FOREIGN)
-    except OSError:
-        pytest.skip("this user namespace has one user only")
-
-
 def taken_away(host: Host, path: Path, kind: str) -> None:
     """The fixture can take /run away."""
     if kind == "device":
         host.run("umount", str(path))
 
 
+@ANOTHER_USER(kind="foreign")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_lock_that_is_no_file_of_ours_stops_the_call_before_any_effect(host: Host, kind: str) -> None:
     host.container()
@@ -73,6 +66,7 @@ def test_a_lock_that_is_no_file_of_ours_stops_the_call_before_any_effect(host: H
     taken_away(host, LOCK, kind)
 
 
+@ANOTHER_USER(kind="foreign")
 @pytest.mark.parametrize("kind", ["link", "file", "0777", "1777", "0775", "foreign"])
 def test_a_directory_of_the_lock_that_others_could_have_made_stops_it_too(host: Host, kind: str) -> None:
     host.container()
@@ -94,6 +88,7 @@ def test_a_directory_of_the_lock_that_others_could_have_made_stops_it_too(host: 
     assert host.snapshot() == before
 
 
+@ANOTHER_USER(kind="foreign")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_log_that_is_no_file_of_ours_is_not_written_and_fails_nothing(host: Host, kind: str) -> None:
     host.container()

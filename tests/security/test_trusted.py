@@ -11,10 +11,10 @@ import pytest
 
 from cni_ptp import spawn
 from cni_ptp.trusted import distrust, distrust_directory
+from tests.another_user import ANOTHER_USER, give_away
 from tests.namespaces import Host
 
 ROOT = Path(__file__).resolve().parents[2]
-NOBODY = 12345
 OTHERS = "can be written by others than its owner"
 
 
@@ -24,14 +24,6 @@ def program(path: Path) -> Path:
     path.write_text(f"#!/bin/sh\ntouch {path.parent.parent}/executed\n")
     path.chmod(0o755)
     return path
-
-
-def given_away(path: Path) -> None:
-    """Somebody else owns it."""
-    try:
-        os.chown(path, NOBODY, -1, follow_symlinks=False)
-    except OSError:  # a user namespace with one user has no other
-        pytest.skip("needs root, to make a file somebody else's")
 
 
 def linked(path: Path, target: Path) -> Path:
@@ -49,16 +41,19 @@ def test_a_program_of_roots_may_run(tmp_path: Path) -> None:
 HARM: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "file, group": (lambda p: p.chmod(0o775), "a/bin/program", OTHERS),
     "file, others": (lambda p: p.chmod(0o757), "a/bin/program", OTHERS),
-    "file, owner": (given_away, "a/bin/program", "belongs to user 12345"),
+    "file, owner": (give_away, "a/bin/program", "belongs to user 12345"),
     "directory, group": (lambda p: p.parent.chmod(0o775), "a/bin", OTHERS),
     "directory, others": (lambda p: p.parent.chmod(0o777), "a/bin", OTHERS),
     "directory, sticky": (lambda p: p.parent.chmod(0o1777), "a/bin", OTHERS),
-    "directory, owner": (lambda p: given_away(p.parent), "a/bin", "belongs to user 12345"),
+    "directory, owner": (lambda p: give_away(p.parent), "a/bin", "belongs to user 12345"),
     "above, others": (lambda p: p.parent.parent.chmod(0o777), "a", OTHERS),
-    "above, owner": (lambda p: given_away(p.parent.parent), "a", "belongs to user 12345"),
+    "above, owner": (lambda p: give_away(p.parent.parent), "a", "belongs to user 12345"),
 }
 
 
+@ANOTHER_USER(harm="file, owner")
+@ANOTHER_USER(harm="directory, owner")
+@ANOTHER_USER(harm="above, owner")
 @pytest.mark.parametrize("harm", list(HARM))
 @pytest.mark.parametrize("through", ["itself", "a link", "a link to its directory", "a relative link", "dots"])
 def test_what_others_can_write_is_refused_and_not_executed(tmp_path: Path, harm: str, through: str) -> None:
@@ -85,9 +80,10 @@ def test_a_sticky_directory_above_one_of_ours_is_no_danger(tmp_path: Path) -> No
     assert distrust(str(path)) == ""
 
 
+@ANOTHER_USER
 def test_a_link_that_somebody_else_made_is_refused(tmp_path: Path) -> None:
     link = linked(tmp_path / "links" / "sh", Path("/bin/sh"))
-    given_away(link)
+    give_away(link)
     assert "links/sh belongs to user" in distrust(str(link))
 
 
@@ -117,6 +113,7 @@ def test_links_without_end_are_refused(tmp_path: Path) -> None:
     assert "too many symbolic links" in distrust(str(tmp_path / "a"))
 
 
+@ANOTHER_USER
 def test_a_directory_for_programs_is_judged_by_the_same_rules(tmp_path: Path) -> None:
     directory = tmp_path / "bin"
     directory.mkdir(mode=0o755)
@@ -125,14 +122,15 @@ def test_a_directory_for_programs_is_judged_by_the_same_rules(tmp_path: Path) ->
         directory.chmod(mode)
         assert OTHERS in distrust_directory(str(directory))
     directory.chmod(0o755)
-    given_away(directory)
+    give_away(directory)
     assert "belongs to user" in distrust_directory(str(directory))
 
 
+@ANOTHER_USER
 def test_a_user_namespace_without_root_has_the_systems_programs_and_nobody_elses(host: Host) -> None:
     """There root's files and those of every other user who has no number there appear to have one owner."""
     path = program(Path("/run/theirs/bin/program"))
-    given_away(path)
+    give_away(path)
     # Another user cannot look into root's home, where the checkout may be.
     shutil.copytree(ROOT / "cni_ptp", "/run/ours/cni_ptp", ignore=shutil.ignore_patterns("__pycache__"))
     code = "import sys; sys.path.append(sys.argv[1]); from cni_ptp.trusted import distrust\n"
