@@ -22,6 +22,11 @@ _MOST_NAME = 200  # a network's name becomes a directory's; NAME_MAX is 255
 _LEAST_MTU, _MOST_MTU = 68, 65535  # RFC 791; drivers/net/veth.c veth_setup max_mtu ETH_MAX_MTU
 
 
+def unusable(msg: str, details: str = "") -> CniError:
+    """Return the error for a configured value that cannot be used."""
+    return CniError(INVALID_NETWORK_CONFIG, msg, details)
+
+
 class Conf:
     """What every plugin knows of its configuration.  ipam: its object, or None.  fields: the whole object."""
 

@@ -15,13 +15,13 @@ from . import signals
 from .errors import KERNEL_REFUSED, CniError, NetlinkError
 from .ip import text_of
 from .netlink.rt_route import FibRoute, new_route
+from .netlink.sock import NETLINK_ROUTE, Socket
 from .veth.holders import held
 from .veth.unnamed import routed_over
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .netlink.rt_link import Link
-    from .netlink.sock import Socket
 
 # The Go plugin releases an address before it deletes the link, which takes the kernel up to 25 ms.
 _WAIT_S = 0.3
@@ -36,7 +36,7 @@ def refuse(host: Socket, address: bytes, own_allowed: bool) -> None:
     deadline = time.monotonic() + _WAIT_S
     while True:
         owner = routed_over(host, address)
-        if owner is None and not own_allowed and held(host, [address], set()):
+        if owner is None and not own_allowed and held(host, [address], {}):
             raise CniError(KERNEL_REFUSED, f"the address {text_of(address)} is in use", "the host itself has it")
         if owner is None:
             return
@@ -75,3 +75,9 @@ def routed_to(address: bytes, owner: Link | None) -> str:
     """Return in words over which link the host routes the packed address, and what to do about it."""
     name = "another link" if owner is None else f"{owner.name} ({owner.alias})" if owner.alias else owner.name
     return f"the host routes {text_of(address)} to {name}: detach that one first"
+
+
+def whose(address: bytes) -> str:
+    """Return in words where the host routes the packed address."""
+    with Socket(NETLINK_ROUTE) as host:
+        return routed_to(address, routed_over(host, address))

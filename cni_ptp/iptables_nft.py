@@ -111,7 +111,8 @@ def is_routed(address: bytes | None) -> bool:
     """Whether the host has a route of full length to the address, as to a container that is attached."""
     if address is None:
         return False
-    from .netlink.rt_route_get import get_route, read_route
+    from .netlink.rt_route import get_route
+    from .netlink.rt_route_read import read_route
     from .netlink.sock import NETLINK_ROUTE, Socket
 
     with Socket(NETLINK_ROUTE) as sock:

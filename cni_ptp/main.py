@@ -10,6 +10,17 @@ import gc
 import posix  # what os is made of: os itself costs 0.6 ms
 
 _IPAM_ROLES = ("host-local", "static")
+# All that args.py and logfile.py look at; a runtime passes on dozens more.
+_VARIABLES = (
+    "CNI_COMMAND",
+    "CNI_CONTAINERID",
+    "CNI_NETNS",
+    "CNI_IFNAME",
+    "CNI_ARGS",
+    "CNI_PATH",
+    "CNI_NETNS_OVERRIDE",
+    "TRACEPARENT",
+)
 
 
 def main(argv: list[str]) -> int:
@@ -20,7 +31,7 @@ def main(argv: list[str]) -> int:
         gc.disable()
         from .skel import serve
 
-        return serve(role, {_text(name): _text(value) for name, value in posix.environ.items()})
+        return serve(role, {name: _text(posix.environ.get(name.encode(), b"")) for name in _VARIABLES})
     if len(argv) > 1:
         gc.enable()
         from .console.cli import run

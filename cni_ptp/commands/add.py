@@ -13,7 +13,7 @@ from ..ipam.choose import choose
 from ..ipam.validate import validate
 from ..lock import Held
 from ..netlink.rt_link import IF_OPER_UP, Link, del_link, get_link, get_link_by_index, new_veth
-from ..netlink.rt_route import RT_TABLE_LOCAL
+from ..netlink.rt_route import RT_TABLE_LOCAL, get_route
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..netns import Netns, open_netns
 from ..plan import Plan, container_requests, ends, host_requests, plan
@@ -68,14 +68,14 @@ def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns
     with Socket(NETLINK_ROUTE) as host, netns.inside(_route_socket) as container:
         _refuse_if_there(host, container, attachment)
         steps.done("prepare")
-        free: set[bytes] = set()
-        result = ipam.add(lambda addresses: held(host, addresses, free))
+        types: dict[bytes, int] = {}
+        result = ipam.add(lambda addresses: held(host, addresses, types))
         undo.append(("release the addresses", ipam.delete))
         validate(result, conf.ipam.text("type") if conf.ipam else "")
         _refuse_small_mtu(settings, result)
         # Before anything of a neighbour that has an address is changed: its masquerading, its guard, its route.
-        unasked = [ip.address for ip in result.ips if ip.address not in free]
-        refuse_held(host, unasked, [gateway for gateway in {ip.gateway for ip in result.ips} if gateway is not None])
+        gateways = [gateway for gateway in {ip.gateway for ip in result.ips} if gateway is not None]
+        refuse_held(host, [ip.address for ip in result.ips], gateways, types)
         steps.done("ipam")
         planned = plan(result.ips, result.routes)
         if settings.ip_masq:
@@ -264,11 +264,10 @@ def _settle(sock: Socket, addresses: list[bytes]) -> None:
     """
     if not addresses:
         return
-    from ..netlink.rt_route_get import get_route, read_route
-
     for _ in range(_SETTLED_TRIES):
         answers = sock.ask(*[get_route(a) for a in addresses])
-        if all(a.error is None and read_route(a.one()).table == RT_TABLE_LOCAL for a in answers):
+        # rtm_table: the attributes need not be read.
+        if all(a.error is None and a.messages[0].payload[4] == RT_TABLE_LOCAL for a in answers):
             break
         time.sleep(_PAUSE_S)
 

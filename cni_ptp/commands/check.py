@@ -18,8 +18,8 @@ from ..ip import bits, cidr_text, text_of
 from ..ipam.choose import choose
 from ..netlink.rt_addr_dump import Addr, dump_addrs
 from ..netlink.rt_link import Link, get_link, get_link_by_index
-from ..netlink.rt_route import FibRoute
-from ..netlink.rt_route_get import get_route, is_no_route, read_route
+from ..netlink.rt_route import FibRoute, get_route, is_no_route
+from ..netlink.rt_route_read import read_route
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..netns import Netns, is_same_file, open_netns
 from ..plan import Plan, plan

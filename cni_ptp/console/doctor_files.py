@@ -11,6 +11,7 @@ from ..args import Args
 from ..conf import Conf, ptp, read
 from ..errors import CniError
 from ..ipam import settings
+from ..ipam.data_dir import ipam_of
 from ..trusted import distrust
 from . import conflist, lease_files, program
 from .diagnosis import Line, ok, problem, warning
@@ -153,7 +154,7 @@ def _judge(conf: dict[str, Any], plugin: dict[str, Any]) -> list[RangeSet]:
     whole = dict(plugin, name=conf.get("name"), cniVersion=conf.get("cniversion"))
     network: Conf = read(jsonio.dumps(whole))
     ptp(network, _AS_ADD)
-    ipam = settings.ipam_of(network)
+    ipam = ipam_of(network)
     if not ipam.text("type"):
         raise CniError(7, "no plugin name provided", "ipam.type is missing")
     return settings.read(network, _AS_ADD).sets if ipam.text("type") == "host-local" else []

@@ -7,7 +7,7 @@ from ..ip import cidr_text, contains, text_of
 from ..netlink.rt_link import Link, get_link_by_index
 from ..netlink.rt_route import RT_TABLE_MAIN
 from ..netlink.rt_route_dump import dump_routes, nexthops
-from ..netlink.rt_route_get import read_route
+from ..netlink.rt_route_read import read_route
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from . import iproute
 from .diagnosis import Line, ok, problem, warning

@@ -14,7 +14,7 @@ from ..commands.gc import gc
 from ..conf import read
 from ..errors import INVALID_ENVIRONMENT_VARIABLES, CniError
 from ..ip import text_of
-from ..ipam.settings import DATA_DIR
+from ..ipam.data_dir import DATA_DIR
 from ..netlink.rt_link import del_link
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from .listing import places

@@ -9,7 +9,7 @@ from ..netlink.rt_link import Link, get_link
 from ..netlink.rt_link_dump import dump_veths
 from ..netlink.rt_route import RT_SCOPE_HOST, RT_SCOPE_LINK, RT_TABLE_MAIN, RTN_UNICAST, FibRoute
 from ..netlink.rt_route_dump import dump_routes
-from ..netlink.rt_route_get import read_route
+from ..netlink.rt_route_read import read_route
 from ..netlink.sock import Socket
 
 TYPE_CHECKING = False

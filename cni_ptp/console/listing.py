@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ..ip import text_of
-from ..ipam.settings import DATA_DIR
+from ..ipam.data_dir import DATA_DIR
 from . import conflist
 from .survey import Found, survey
 from .terminal import Terminal

@@ -42,8 +42,8 @@ _GROUPS = (
     # of ADD, CHECK and DEL
     ("commands", "veth", "netns", "lock", "steps", "netlink.rt_link", "netlink.sock", "ipam.choose"),
     ("ipam.host_local",),
-    ("plan", "sysctl", "ipam.validate", "netlink.rt_route_get"),  # of ADD and CHECK
-    ("commands.add",),
+    ("plan", "sysctl", "ipam.settings", "ipam.validate"),  # of ADD and CHECK
+    ("ipam.allocation", "commands.add"),
     ("ipam.lease", "result_read", "veth.find"),  # of CHECK and DEL
     ("deletion", "commands.delete"),
     ("netlink.rt_link_dump",),  # of GC

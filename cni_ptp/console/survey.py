@@ -13,7 +13,7 @@ from ..attachment import ALIAS_PREFIX, Attachment, parse_alias
 from ..commands import status
 from ..errors import KERNEL_REFUSED, CniError, NetlinkError
 from ..ip import bits, parse_cidr, text_of
-from ..ipam.settings import DATA_DIR
+from ..ipam.data_dir import DATA_DIR
 from ..netlink.rt_link import Link
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..veth.find import is_anothers

@@ -51,7 +51,8 @@ class Use:
         from ..errors import DecodeError, NetlinkError
         from ..ip import bits
         from ..netlink import sock
-        from ..netlink.rt_route_get import get_route, read_route
+        from ..netlink.rt_route import get_route
+        from ..netlink.rt_route_read import read_route
 
         try:
             if self.socket is None:

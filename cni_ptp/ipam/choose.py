@@ -5,8 +5,8 @@ Every one of them has the methods of Ipam; what it needs is validated when it is
 
 from __future__ import annotations
 
-from .ranges import unusable
-from .settings import ipam_of
+from ..conf import unusable
+from .data_dir import ipam_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
         def add(self, held: Held) -> Result:
             """Return addresses, routes and dns for the attachment; a failure leaves nothing allocated.
 
-            held: returns those of the packed addresses that are in use on the host; no such address is chosen.
+            held: returns those of the packed addresses that are in use on the host; no such address is chosen.  Asked
+            about gateways at the same time, it spares a question later.
             """
 
         def delete(self) -> None:

@@ -11,6 +11,7 @@ from stat import S_ISREG
 
 from .. import jsonio, signals
 from ..attachment import Attachment
+from ..conf import unusable
 from ..errors import DELEGATE_FAILED, INVALID_ENVIRONMENT_VARIABLES, CniError, words_of
 from ..jsonio import Fields
 from ..result import Result
@@ -18,7 +19,6 @@ from ..result_read import parse
 from ..spawn import Finished, Overrun, run
 from ..trusted import distrust
 from ..versions import at_least
-from .ranges import unusable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -83,13 +83,17 @@ def _remove(path: str) -> None:
 
 def make(path: str, mode: int) -> None:
     """Make the directory, and those above it that do not exist: whatever the umask, others can not write to them."""
-    try:
-        _mkdir(path, mode)
-    except FileNotFoundError:
-        parts = path.rstrip("/").split("/")
-        for i in range(2, len(parts)):
-            _mkdir("/".join(parts[:i]), 0o755)
-        _mkdir(path, mode)
+    missing: list[str] = []
+    at = path.rstrip("/")
+    while at:
+        try:
+            _mkdir(at, 0o755 if missing else mode)
+            break
+        except FileNotFoundError:
+            missing.append(at)
+            at = at.rpartition("/")[0]
+    for directory in reversed(missing):
+        _mkdir(directory, mode if directory == missing[0] else 0o755)
 
 
 def _mkdir(path: str, mode: int) -> None:

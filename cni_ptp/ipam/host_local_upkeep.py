@@ -25,7 +25,7 @@ def check(ipam: HostLocal, prev: Result) -> None:
     missing = [
         text_of(ip.address)
         for ip in prev.ips
-        if ip.address not in held and any(s.range_for(ip.address) for s in ipam.settings.sets)
+        if ip.address not in held and any(s.range_for(ip.address) for s in ipam.settings().sets)
     ]
     if missing:
         listed = ", ".join([text_of(a) for a in held])
@@ -79,7 +79,7 @@ def status(ipam: HostLocal) -> None:
     with ipam.leases() as leases:
         try:
             if not leases.open(create=False):
-                _writable(ipam.settings.data_dir)
+                _writable(ipam.data_dir)
                 return
             leases.probe()
         except OSError as e:
@@ -88,7 +88,7 @@ def status(ipam: HostLocal) -> None:
             raise _unavailable(e) from None
         full = [
             str(range_set)
-            for range_set in ipam.settings.sets
+            for range_set in ipam.settings().sets
             if leases.index.first_free(range_set.order(None), range_set.size) is None
         ]
     if full:

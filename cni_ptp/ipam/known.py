@@ -10,8 +10,8 @@ import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 from ..errors import CniError
 from ..ip import text_of
 from ..state import opened
+from .data_dir import DATA_DIR, data_dir
 from .leases import MOST_CONTENT, owner_of
-from .settings import DATA_DIR, data_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ Source: plugins/ipam/host-local/backend/allocator/{range,range_set,allocator}.go
 
 from __future__ import annotations
 
-from ..errors import INVALID_NETWORK_CONFIG, CniError
+from ..conf import unusable
 from ..ip import cidr_text, parse_cidr, parse_ip, text_of
 
 TYPE_CHECKING = False
@@ -123,11 +123,6 @@ def parsed(parse: Callable[[str], T], text: str) -> T:
         return parse(text)
     except ValueError as e:
         raise unusable(str(e)) from None
-
-
-def unusable(msg: str, details: str = "") -> CniError:
-    """The error for a configured value that can not be used."""
-    return CniError(INVALID_NETWORK_CONFIG, msg, details)
 
 
 def canonical_set(configured: list[Wanted]) -> RangeSet:

@@ -6,11 +6,13 @@ Source: plugins/ipam/host-local/backend/allocator/config.go of containernetworki
 from __future__ import annotations
 
 from ..args import known_cni_args
+from ..conf import unusable
 from ..errors import DECODING_FAILURE, INVALID_ENVIRONMENT_VARIABLES, INVALID_NETWORK_CONFIG, CniError
 from ..ip import parse_cidr, parse_ip
 from ..result import parse_route
 from ..versions import at_least
-from .ranges import RangeSet, canonical_set, unusable, wanted
+from .data_dir import check_path, data_dir, ipam_of
+from .ranges import RangeSet, canonical_set, wanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,10 +22,6 @@ if TYPE_CHECKING:
     from ..result import Route
     from .ranges import Wanted
 
-DATA_DIR = "/var/lib/cni/networks"
-# include/uapi/linux/limits.h PATH_MAX is 4,096, NAME_MAX 255; a network's directories lie below dataDir.
-_MOST_PATH, _MOST_PART = 3800, 255
-_SHORT = 63  # characters, of at most 4 bytes each: nothing to count
 _MOST_RANGES = 1000  # they are compared pair by pair
 
 
@@ -43,34 +41,6 @@ class Settings:
         self.requested = requested
         self.routes = routes
         self.resolv_conf = resolv_conf
-
-
-def ipam_of(conf: Conf) -> Fields:
-    """The ipam object.  CniError 7 if there is none."""
-    if conf.ipam is None:
-        raise unusable("IPAM config missing 'ipam' key")
-    return conf.ipam
-
-
-def data_dir(conf: Conf) -> str:
-    """Where the leases of all networks are.  CniError 6 or 7 as for the rest of the configuration."""
-    path = ipam_of(conf).text("dataDir") or DATA_DIR
-    check_path("ipam.dataDir", path)
-    if not path.startswith("/"):  # Go takes it, and loses the leases when the runtime is started elsewhere
-        raise unusable(f'ipam.dataDir "{path}" is not an absolute path')
-    return path
-
-
-def check_path(about: str, path: str) -> None:
-    """CniError 7 if no file can have this path."""
-    if "\0" in path:
-        raise unusable(f"{about} contains a NUL character")
-    if "\ufffd" in path:  # a lone surrogate or bytes that are not UTF-8: two different paths would become one
-        raise unusable(f"{about} contains characters that are not UTF-8")
-    if len(path) > _SHORT:
-        raw = path.encode("utf-8", "surrogateescape")
-        if len(raw) > _MOST_PATH or max(map(len, raw.split(b"/"))) > _MOST_PART:
-            raise unusable(f"{about} is too long", f"{_MOST_PATH} bytes are allowed, {_MOST_PART} between slashes")
 
 
 def read(conf: Conf, args: Args) -> Settings:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from ..args import known_cni_args
 from ..attachment import Attachment
+from ..conf import unusable
 from ..errors import CHECK_FAILED, INVALID_ENVIRONMENT_VARIABLES, CniError
 from ..ip import contains, parse_cidr, parse_ip, text_of
 from ..result import MOST_IPS, Address, Dns, Result, parse_dns
-from .ranges import unusable
-from .settings import ipam_of, one_per_family, routes_of
+from .data_dir import ipam_of
+from .settings import one_per_family, routes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

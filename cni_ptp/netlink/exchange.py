@@ -55,9 +55,9 @@ class Answer:
 
 
 class Exchange:
-    """Requests on their way: feed it what the socket receives until it is done."""
+    """Requests on their way: feed it what the socket receives until it is done.  is_cut: whether any answer is."""
 
-    __slots__ = ("answers", "first_seq", "waiting", "interrupted")
+    __slots__ = ("answers", "first_seq", "waiting", "interrupted", "is_cut")
 
     def __init__(self, requests: list[Request], first_seq: int) -> None:
         """Numbers the requests from `first_seq` on; those that ask for an ack or a dump are waited for."""
@@ -67,6 +67,7 @@ class Exchange:
             first_seq + i for i, r in enumerate(requests) if r.flags & NLM_F_ACK or r.flags & NLM_F_DUMP == NLM_F_DUMP
         }
         self.interrupted = False
+        self.is_cut = False
 
     @property
     def done(self) -> bool:
@@ -89,7 +90,7 @@ class Exchange:
         if len(datagram) >= NLMSG_HDRLEN:
             index = NLMSGHDR.unpack_from(datagram)[3] - self.first_seq
             if 0 <= index < len(self.answers):
-                self.answers[index].cut = True
+                self.answers[index].cut = self.is_cut = True
 
     def _take(self, message: Message, answer: Answer) -> None:
         if message.flags & NLM_F_DUMP_INTR:

@@ -1,19 +1,24 @@
-"""rtnetlink routes: how they are described, made and deleted.  Pure.
+"""rtnetlink routes: how they are described, made and looked up.  Pure.
 
-Source: include/uapi/linux/rtnetlink.h; net/ipv4/fib_frontend.c; net/ipv6/route.c.
+Source: include/uapi/linux/rtnetlink.h; net/ipv4/fib_frontend.c; net/ipv4/route.c inet_rtm_getroute(); net/ipv6/route.c.
 """
 
 from __future__ import annotations
 
-from ..ip import cidr_text, family_of, text_of
+from ..ip import bits, cidr_text, family_of, text_of
 from ..nlmsg import BYTES, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, U32, Attr, Request, Struct, Table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..errors import NetlinkError
 
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 RT_TABLE_COMPAT, RT_TABLE_MAIN, RT_TABLE_LOCAL = 252, 254, 255
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RT_SCOPE_HOST = 0, 253, 254
 RTPROT_KERNEL, RTPROT_BOOT = 2, 3
-RTN_UNICAST = 1
+RTN_UNICAST, RTN_LOCAL = 1, 2
 RTNH_F_ONLINK = 4
+RTM_F_FIB_MATCH = 0x2000
 # rtm_family, rtm_dst_len, rtm_src_len, rtm_tos, rtm_table, rtm_protocol, rtm_scope, rtm_type, rtm_flags
 RTMSG = Struct("=BBBBBBBBI")
 
@@ -116,3 +121,22 @@ def _metrics(route: FibRoute) -> list[bytes]:
     if route.advmss:
         metrics.append(RTAX_ADVMSS(route.advmss))
     return metrics
+
+
+def get_route(dst: bytes) -> Request:
+    """The table's entry that packets to `dst` take; since Linux 4.13.  Kernel errors: ENETUNREACH, EHOSTUNREACH.
+
+    Like: ip route get fibmatch DST
+    """
+    body = RTMSG.pack(family_of(dst), bits(dst), 0, 0, 0, 0, 0, 0, RTM_F_FIB_MATCH) + RTA_DST(dst)
+    return Request(RTM_GETROUTE, NLM_F_ACK, body, f"look up the route to {text_of(dst)}", ROUTE)
+
+
+def is_no_route(refused: NetlinkError) -> bool:
+    """Return whether the answer to get_route means that the host has no route, or one that refuses packets.
+
+    Such are of type unreachable, blackhole or prohibit (net/ipv4/fib_semantics.c fib_props).
+    """
+    import errno
+
+    return refused.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL, errno.EACCES)

@@ -110,16 +110,17 @@ class Socket:
             except NetlinkError as e:
                 import errno
 
-                if e.errno == errno.ENOBUFS and any(answer.cut for answer in exchange.answers):
+                if e.errno == errno.ENOBUFS and exchange.is_cut:
                     break  # the long reply left no room for its ack
                 # Without CAP_NET_ADMIN nfnetlink_rcv() refuses the first message and never looks at the others.
                 refused = exchange.answers[0].error
                 if e.errno == errno.ENOBUFS and refused is not None and refused.errno == errnos.EPERM:
                     raise refused from None
                 raise
-        for answer in exchange.answers:
-            if answer.cut:
-                self._ask_with_room(answer, exchange, room)
+        if exchange.is_cut:
+            for answer in exchange.answers:
+                if answer.cut:
+                    self._ask_with_room(answer, exchange, room)
         return exchange
 
     def _ask_with_room(self, answer: Answer, exchange: Exchange, room: int) -> None:

@@ -10,9 +10,9 @@ from ..ip import family_of
 from ..netlink.bounded import search
 from ..netlink.rt_addr_dump import IFA_F_DADFAILED, Addr, dump_addrs, get_addr
 from ..netlink.rt_link import Link
-from ..netlink.rt_route import RT_TABLE_LOCAL, RT_TABLE_MAIN, RTN_UNICAST, FibRoute
+from ..netlink.rt_route import RT_TABLE_LOCAL, RT_TABLE_MAIN, RTN_UNICAST, FibRoute, get_route
 from ..netlink.rt_route_dump import dump_routes, nexthops
-from ..netlink.rt_route_get import get_route, read_route
+from ..netlink.rt_route_read import read_route
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..plan import Plan
 from ..result import Address

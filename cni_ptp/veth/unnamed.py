@@ -21,8 +21,8 @@ from ..ip import bits
 from ..netlink.rt_link import Link, get_link, get_link_by_index
 from ..netlink.rt_link_dump import dump_veths
 from ..netlink.rt_nsid import NETNSA_NSID, get_nsid
-from ..netlink.rt_route import RTN_UNICAST, RTPROT_KERNEL
-from ..netlink.rt_route_get import get_route, is_no_route, read_route
+from ..netlink.rt_route import RTN_UNICAST, RTPROT_KERNEL, get_route, is_no_route
+from ..netlink.rt_route_read import read_route
 from ..netns import is_own
 from .find import ForeignLink, is_anothers, is_marked
 

@@ -40,17 +40,18 @@ def modules(names: str, package: str = "") -> set[str]:
 EDGE = modules("__main__ main skel args conf errors jsonio signals versions result ip attachment")
 # What ADD, CHECK and DEL do at least: the attachment locked, its namespace and its links, which IPAM.
 CALL = EDGE | modules("commands veth netns lock state steps errnos nlmsg netlink ipam")
-CALL |= modules("exchange sock rt_link", "netlink.") | modules("choose ranges settings", "ipam.")
+CALL |= modules("exchange sock rt_link", "netlink.") | modules("choose data_dir", "ipam.")
 HOST_LOCAL = modules("host_local directories index leases", "ipam.")
 # What is to be, and how it is asked for.
-PLANNED = modules("plan sysctl ipam.validate netlink.rt_addr netlink.rt_route netlink.rt_route_get")
-ADD = CALL | HOST_LOCAL | PLANNED | modules("commands.add undo veth.holders")
+CONFIGURED = modules("ranges settings", "ipam.")
+PLANNED = CONFIGURED | modules("plan sysctl ipam.validate netlink.rt_addr netlink.rt_route")
+ADD = CALL | HOST_LOCAL | PLANNED | modules("commands.add undo veth.holders ipam.allocation")
 # DEL reads leases and prevResult, and looks for what any backend left of the attachment, whether or not it was wanted.
 LOOKED_FOR = modules("masquerade masquerade_removal iptables_legacy nft_names netlink.nft")
 DEL = CALL | HOST_LOCAL | LOOKED_FOR | modules("commands.delete deletion ipam.lease result_read veth.find")
 # CHECK compares the plan with what is there.
 LOOKED_AT = modules("netlink.rt_addr_dump ipam.lease ipam.host_local_upkeep result_read veth.find veth.unnamed")
-LOOKED_AT |= modules("netlink.rt_link_dump netlink.rt_nsid")
+LOOKED_AT |= modules("netlink.rt_link_dump netlink.rt_nsid netlink.rt_route_read")
 LOOKED_AT |= modules("veth.container_end netlink.bounded netlink.rt_route_dump")
 CHECK = CALL | HOST_LOCAL | PLANNED | LOOKED_AT | modules("commands.check")
 # STATUS tries a lease and a link; it knows ADD's capabilities and sysctls.

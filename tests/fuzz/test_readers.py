@@ -19,7 +19,7 @@ from cni_ptp.netlink import (
     rt_link,
     rt_route,
     rt_route_dump,
-    rt_route_get,
+    rt_route_read,
 )
 from cni_ptp.netlink.exchange import Exchange
 from cni_ptp.netlink.extended_ack import path
@@ -40,7 +40,7 @@ TABLES = {
 READERS: dict[str, list[Callable[[Any], object]]] = {
     "LINK": [rt_link.Link],
     "ADDR": [rt_addr_dump.Addr],
-    "ROUTE": [rt_route_get.read_route, rt_route_dump.nexthops],
+    "ROUTE": [rt_route_read.read_route, rt_route_dump.nexthops],
     "LISTED": [nft_dump.read_elements],
 }
 

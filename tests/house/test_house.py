@@ -23,10 +23,10 @@ CORE = FLOOR | {
     "nlmsg", "attachment", "args", "conf", "mac", "result", "result_old", "result_read", "versions", "plan",
     "nft_ruleset", "antispoof_ruleset", "nft_names", "nft_owner", "netlink/exchange", "netlink/extended_ack",
     "netlink/rt_link", "netlink/rt_link_dump", "netlink/rt_addr", "netlink/rt_addr_dump",
-    "netlink/rt_route", "netlink/rt_route_get", "netlink/rt_route_dump",
+    "netlink/rt_route", "netlink/rt_route_read", "netlink/rt_route_dump",
     "netlink/nft", "netlink/nft_array", "netlink/nft_define", "netlink/nft_dump", "netlink/nft_element",
     "netlink/nft_expr", "netlink/nft_rule", "netlink/__init__",
-    "netlink/rt_nsid", "ipam/lease", "ipam/ranges", "ipam/settings", "ipam/static",
+    "netlink/rt_nsid", "ipam/lease", "ipam/ranges", "ipam/settings", "ipam/data_dir", "ipam/static",
     "ipam/validate", "ipam/__init__", "commands/__init__",
 }  # fmt: skip
 # What core may take from outside: no module that can do I/O.  _socket serves ip for inet_pton and constants,
@@ -187,7 +187,7 @@ OURS = re.compile(
     r"^(_.*|NLMSG_MIN|TYPE_.*|NFTNL_.*|MOST_.*|INET|LAYOUTS|SPLIT|.*_S|RTEXT_.*|NLA_HDRLEN|NLMSG_HDRLEN|INVALID_NETNS)$"
 )
 MODULES_OF_CONSTANTS = ["nlmsg", "netns", "netlink.sock", "netlink.extended_ack", "netlink.rt_link", "netlink.rt_nsid",
-                        "netlink.rt_addr", "netlink.rt_addr_dump", "netlink.rt_route", "netlink.rt_route_get",
+                        "netlink.rt_addr", "netlink.rt_addr_dump", "netlink.rt_route", "netlink.rt_route_read",
                         "netlink.nft", "netlink.nft_define", "netlink.nft_dump", "netlink.nft_element",
                         "netlink.nft_expr", "netlink.nft_rule"]  # fmt: skip
 STRUCTS = {"NLMSGHDR": "nlmsghdr", "NLATTR": "nlattr", "IFINFOMSG": "ifinfomsg", "IFADDRMSG": "ifaddrmsg",

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from cni_ptp.netlink.rt_link import get_link
-from cni_ptp.netlink.rt_route_get import get_route, read_route
+from cni_ptp.netlink.rt_route import get_route
+from cni_ptp.netlink.rt_route_read import read_route
 from cni_ptp.netlink.sock import NETLINK_ROUTE, Socket
 from tests.bounds import until
 from tests.contract.test_attach import conf

@@ -9,7 +9,7 @@ import pytest
 
 from cni_ptp.errors import DecodeError
 from cni_ptp.ip import parse_ip
-from cni_ptp.netlink import rt_addr, rt_link, rt_route, rt_route_dump, rt_route_get
+from cni_ptp.netlink import rt_addr, rt_link, rt_route, rt_route_dump, rt_route_read
 from cni_ptp.netlink.exchange import Exchange
 from cni_ptp.netlink.extended_ack import read_words
 from cni_ptp.nlmsg import NLM_F_ACK, NLMSG_DONE, NLMSG_ERROR, Request, Table, attributes, read_errno, split
@@ -64,7 +64,7 @@ def test_a_multipath_route_has_all_its_next_hops() -> None:
         ("reply_routes6", "2001:db8:6::", ["2001:db8::1", "2001:db8::3"]),
     ):
         replies = [rt_route.ROUTE.read(m.payload) for m in split(datagram(name))[:-1]]
-        found = [r for r in replies if rt_route_get.read_route(r).dst == parse_ip(dst)]
+        found = [r for r in replies if rt_route_read.read_route(r).dst == parse_ip(dst)]
         hops = [hop for reply in found for hop in rt_route_dump.nexthops(reply)]
         assert [gateway for gateway, _ in hops] == [parse_ip(g) for g in gateways], name
         assert len({ifindex for _, ifindex in hops}) == 1

@@ -9,7 +9,7 @@ import pytest
 
 from cni_ptp.errors import DecodeError
 from cni_ptp.ip import parse_ip, text_of
-from cni_ptp.netlink import rt_addr, rt_addr_dump, rt_link, rt_route, rt_route_dump, rt_route_get
+from cni_ptp.netlink import rt_addr, rt_addr_dump, rt_link, rt_route, rt_route_dump, rt_route_read
 from cni_ptp.netlink.extended_ack import read_words
 from cni_ptp.nlmsg import NLMSG_ERROR, Request, Table, attributes, read_errno, split
 from tests.golden import HERE, datagram, datagrams
@@ -135,7 +135,7 @@ def test_addresses_are_read_as_the_kernel_sends_them() -> None:
 
 def test_routes_are_read_as_the_kernel_sends_them() -> None:
     routes = [
-        rt_route_get.read_route(rt_route.ROUTE.read(m.payload))
+        rt_route_read.read_route(rt_route.ROUTE.read(m.payload))
         for d in datagrams("route_dump")
         for m in split(d)
         if m.type == rt_route.RTM_NEWROUTE
