@@ -8,8 +8,18 @@ from __future__ import annotations
 
 from .errors import NetlinkError
 from .ip import version_of
-from .netlink.nft import NFTA_CHAIN_USE, get_chain, get_element, get_generation, get_set, is_there, new_element
-from .nft_names import LAYOUTS, POSTROUTING, element_comment, element_places, table_of
+from .netlink.nft import (
+    NFTA_CHAIN_HOOK,
+    NFTA_CHAIN_USE,
+    NFTA_HOOK_PRIORITY,
+    get_chain,
+    get_element,
+    get_generation,
+    get_set,
+    is_there,
+    new_element,
+)
+from .nft_names import LAYOUTS, POSTROUTING, PRIORITY, element_comment, element_places, table_of
 from .nft_transaction import commit, generation, retry
 
 TYPE_CHECKING = False
@@ -103,8 +113,14 @@ def _changes_to_add(
 
 
 def _uses(answer: Answer) -> int:
-    """How many rules a base chain has; -1 if it is not there.  After `nft flush table` it is 0."""
+    """Return how many rules our base chain has; -1 if it is not there, 0 after `nft flush table`.
+
+    0 also if it has another place among the NAT chains, as version 1.0.0 made it.
+    """
     if not is_there(answer):
         return -1
-    uses: int = answer.one()[1].get(NFTA_CHAIN_USE, 0)
+    found = answer.one()[1]
+    if found.get(NFTA_CHAIN_HOOK, {}).get(NFTA_HOOK_PRIORITY) != PRIORITY:
+        return 0
+    uses: int = found.get(NFTA_CHAIN_USE, 0)
     return uses

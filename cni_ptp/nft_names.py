@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 NAME = "cni_ptp"
 POSTROUTING = "postrouting"
+# Behind srcnat (100) and what firewalls put close to it: the first chain that translates a connection decides.
+PRIORITY = 150
 
 # Each table with the IP versions it serves.  Kernels before 5.2 have NAT only in the tables of one family.
 INET = (("inet " + NAME, (4, 6)),)
@@ -39,6 +41,11 @@ def others_chains(attachment: Attachment) -> list[tuple[str, str]]:
 def masq_set(version: int) -> str:
     """The set of all masqueraded addresses of an IP version."""
     return f"masq{version}"
+
+
+def operators_set(version: int) -> str:
+    """The set of destinations that are not masqueraded, which is the operator's to fill."""
+    return f"nonmasquerade{version}"
 
 
 def own_set(version: int, length: int) -> str:

@@ -5,16 +5,20 @@ Two sets a family hold the containers' addresses, so that neither changing nor m
     table inet cni_ptp {
         set masq4 { type ipv4_addr; elements = { 10.1.2.3 comment "mynet 4711 eth0 /24" } }
         set own4_24 { type ipv4_addr . ipv4_addr; elements = { 10.1.2.3 . 10.1.2.0 comment "mynet 4711 eth0 /24" } }
-        chain postrouting { type nat hook postrouting priority srcnat; ip saddr @masq4 goto masquerade4; … }
+        chain postrouting { type nat hook postrouting priority 150; ip saddr @masq4 goto masquerade4; … }
+        set nonmasquerade4 { type ipv4_addr; flags interval }
         chain masquerade4 {
             ip saddr . ip daddr & 255.255.255.0 @own4_24 return
             ip daddr 224.0.0.0/4 return
+            ip daddr @nonmasquerade4 return
             masquerade
         }
     }
 
-There is one `own` set and one rule for each prefix length in use.  A verdict map whose elements lead to a chain a
-subnet would do as well, but the kernel then walks the whole map each time an element is added (nft_chain_validate).
+The third set is the operator's: nothing but the deletion of the table takes an element out of it, and a table with one
+is not deleted.  There is one `own` set and one rule for each prefix length in use.  A verdict map whose elements lead
+to a chain a subnet would do as well, but the kernel then walks the whole map each time an element is added
+(nft_chain_validate).
 """
 
 from __future__ import annotations
@@ -35,7 +39,7 @@ from .netlink.nft_expr import (
     payload_network,
     return_,
 )
-from .nft_names import POSTROUTING, masq_set, own_set
+from .nft_names import POSTROUTING, PRIORITY, masq_set, operators_set, own_set
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,16 +58,22 @@ _BITS = {4: 32, 6: 128}
 # --- the table ------------------------------------------------------------------------------------------------------
 
 
-def skeleton(table: str, versions: tuple[int, ...], lengths: dict[int, set[int]]) -> list[Request]:
+def skeleton(
+    table: str, versions: tuple[int, ...], lengths: dict[int, set[int]], operators: tuple[int, ...] = ()
+) -> list[Request]:
     """The table is whole: its sets, its chains, and in them exactly the rules they must have; elements stay.
 
-    lengths: for each IP version the prefix lengths that have an own set or are to have one.
+    lengths: for each IP version the prefix lengths that have an own set or are to have one.  operators: the IP versions
+    whose operator's set is there, as the operator may have made it.
     """
-    requests = [nft_define.new_table(table, _TABLE_COMMENT), nft_define.new_nat_postrouting_chain(table, POSTROUTING)]
+    requests = [nft_define.new_table(table, _TABLE_COMMENT)]
+    requests.append(nft_define.new_nat_postrouting_chain(table, POSTROUTING, PRIORITY))
     requests += [nft_define.new_chain(table, masquerade_chain(v)) for v in versions]
     numbers: dict[str, int] = {}
     for version in versions:
         requests += _sets(table, version, lengths[version], numbers)
+        if version not in operators:
+            requests.append(_operators_set(table, version, numbers))
     for chain in chains(versions):
         requests.append(nft_rule.flush_chain(table, chain))
         requests += [nft_rule.add_rule(table, chain, rule) for rule in rules(table, chain, versions, lengths, numbers)]
@@ -91,6 +101,13 @@ def _sets(table: str, version: int, lengths: set[int], numbers: dict[str, int]) 
     return requests
 
 
+def _operators_set(table: str, version: int, numbers: dict[str, int]) -> Request:
+    name = operators_set(version)
+    numbers[name] = len(numbers) + 1
+    text = "destinations that are not masqueraded; yours to fill"
+    return nft_define.new_set(table, name, [_TYPE[version]], numbers[name], text, nft_define.NFT_SET_INTERVAL)
+
+
 def own_set_length(name: str, version: int) -> int | None:
     """The prefix length in the name of an own set; None if the name is not of one."""
     text = name[len(f"own{version}_") :]
@@ -100,14 +117,23 @@ def own_set_length(name: str, version: int) -> int | None:
 
 
 def rules(
-    table: str, chain: str, versions: tuple[int, ...], lengths: dict[int, set[int]], numbers: dict[str, int]
+    table: str,
+    chain: str,
+    versions: tuple[int, ...],
+    lengths: dict[int, set[int]],
+    numbers: dict[str, int],
+    spares: bool = True,
 ) -> list[list[bytes]]:
-    """The rules of one chain, each a list of expressions.  numbers: of the sets that the same batch makes."""
+    """The rules of one chain, each a list of expressions.  numbers: of the sets that the same batch makes.
+
+    spares: whether the destinations of the operator's set are spared.
+    """
     if chain == POSTROUTING:
         return [_to_masquerade(table, v, numbers.get(masq_set(v), 0)) for v in versions]
     version = 4 if chain == masquerade_chain(4) else 6
     own = [_own(table, version, n, numbers.get(own_set(version, n), 0)) for n in sorted(lengths[version], reverse=True)]
-    return [*own, _multicast(table, version), [masq()]]
+    spared = [_spared(table, version, operators_set(version), numbers.get(operators_set(version), 0))]
+    return [*own, _multicast(table, version), *(spared if spares else []), [masq()]]
 
 
 def _to_masquerade(table: str, version: int, number: int) -> list[bytes]:
@@ -146,6 +172,13 @@ def _multicast(table: str, version: int) -> list[bytes]:
             cmp_eq(NFT_REG_1, b"\xe0\0\0\0"),
         ]
     return [*_family(table, version), *match, return_()]
+
+
+def _spared(table: str, version: int, name: str, number: int) -> list[bytes]:
+    """ip daddr @nonmasquerade4 return"""
+    _, daddr, size, _ = _HEADER[version]
+    load = payload_network(NFT_REG_1, daddr, size)
+    return [*_family(table, version), load, lookup(NFT_REG_1, name, number), return_()]
 
 
 def _family(table: str, version: int) -> list[bytes]:

@@ -8,10 +8,18 @@ from .errors import NetlinkError, words_of
 from .ip import text_of, version_of
 from .netlink import nft, nft_expr, nft_rule
 from .netlink.nft import is_there
-from .netlink.nft_define import delete_table
-from .netlink.nft_dump import NFTA_TABLE_USE, dump_sets, get_table_use
+from .netlink.nft_define import NF_IP_PRI_NAT_SRC, delete_table
+from .netlink.nft_dump import NFTA_TABLE_USE, dump_bounds, dump_sets, get_table_use, read_bounds
 from .netlink.nft_element import comment_in
-from .nft_names import LAYOUTS, POSTROUTING, element_places, has_own_set, masq_set, table_of
+from .nft_names import (
+    LAYOUTS,
+    POSTROUTING,
+    element_places,
+    has_own_set,
+    masq_set,
+    operators_set,
+    table_of,
+)
 from .nft_owner import network_marks, owner_marks, parse_comment
 from .nft_removal import deletions
 from .nft_ruleset import chains, masquerade_chain, own_set_length, rules, skeleton
@@ -59,16 +67,27 @@ def _layout(sock: Socket) -> Layout:
 def _rules_missing(
     sock: Socket, table: str, versions: tuple[int, ...], addresses: list[tuple[bytes, int]]
 ) -> list[str]:
-    """Chains that lost a rule which one of the addresses needs; rules that somebody put between them are let be."""
+    """Chains that lost a rule which one of the addresses needs; rules that somebody put between them are let be.
+
+    A table of version 1.0.0, whose base chain is at srcnat, is whole without the rule for the operator's set.
+    """
     lengths = {v: {n for a, n in addresses if version_of(a) == v and has_own_set(a, n)} for v in versions}
     wanted = [v for v in versions if any(version_of(a) == v for a, _ in addresses)]
     words = []
+    spares = not _is_early(sock, table)
     for chain in [masquerade_chain(v) for v in wanted] + [POSTROUTING] * bool(wanted):
         there = iter([_facts(r[1].get(nft_rule.NFTA_RULE_EXPRESSIONS, [])) for r in _rules(sock, table, chain)])
-        needed = [_facts(nft_expr.EXPRESSIONS.read(b"".join(r))) for r in rules(table, chain, versions, lengths, {})]
+        rules_of_ours = rules(table, chain, versions, lengths, {}, spares)
+        needed = [_facts(nft_expr.EXPRESSIONS.read(b"".join(r))) for r in rules_of_ours]
         if not all(rule in there for rule in needed):  # in this order: each search goes on where the last one ended
             words.append(f"nf_tables chain {table} {chain} has not all the rules it must have")
     return words
+
+
+def _is_early(sock: Socket, table: str) -> bool:
+    answer = sock.ask(nft.get_chain(table, POSTROUTING))[0]
+    hook = answer.one()[1].get(nft.NFTA_CHAIN_HOOK, {}) if is_there(answer) else {}
+    return hook.get(nft.NFTA_HOOK_PRIORITY) == NF_IP_PRI_NAT_SRC
 
 
 def _rules(sock: Socket, table: str, chain: str) -> list[Any]:
@@ -169,9 +188,11 @@ def _collect(sock: Socket, layout: Layout, network: str, keep: tuple[str, ...]) 
 
 
 def delete_if_empty(sock: Socket, table: str, versions: tuple[int, ...]) -> None:
-    """Delete the table, unless it holds an address or something that somebody else put there."""
+    """Delete the table, unless it holds an address or something that somebody else put there, such as a destination."""
 
     def is_ours(name: str) -> bool:
+        if name in [operators_set(v) for v in versions]:
+            return not _is_filled(sock, table, name)
         return any(name == masq_set(v) or own_set_length(name, v) is not None for v in versions)
 
     def attempt() -> None:
@@ -182,6 +203,14 @@ def delete_if_empty(sock: Socket, table: str, versions: tuple[int, ...]) -> None
     retry(f"delete the empty table {table}", attempt)
 
 
+def _is_filled(sock: Socket, table: str, name: str) -> bool:
+    """Return whether a set of intervals has one.
+
+    An end alone is none: nft writes one before the first interval, and leaves it there when it deletes the last.
+    """
+    return any(not is_end for _, is_end in read_bounds(sock.dump(dump_bounds(table, name)).read()))
+
+
 def holds_only(sock: Socket, table: str, names: list[str], is_ours: Callable[[str], bool]) -> bool:
     """Return whether the table holds chains of these names, sets for which `is_ours`, and nothing else.
 
@@ -190,7 +219,10 @@ def holds_only(sock: Socket, table: str, names: list[str], is_ours: Callable[[st
     use, *answers = sock.ask(get_table_use(table), *[nft.get_chain(table, name) for name in names])
     if not is_there(use):
         return False
-    sets = [reply[1][nft.NFTA_SET_NAME] for reply in sock.dump(dump_sets(table)).read()]
+    _, _, table_name = table.partition(" ")
+    # Kernels before 5.18 ignore the table in the request and list the sets of every table.
+    listed = [attrs for _, attrs in sock.dump(dump_sets(table)).read() if attrs.get(nft.NFTA_SET_TABLE) == table_name]
+    sets = [attrs[nft.NFTA_SET_NAME] for attrs in listed]
     ours = len([answer for answer in answers if is_there(answer)]) + len([name for name in sets if is_ours(name)])
     held: int = use.one()[1].get(NFTA_TABLE_USE, 0)
     return held <= ours

@@ -114,7 +114,7 @@ def _rulesets(survey: Survey) -> Iterator[Line]:
         )
         yield warning("other tables", "firewalld is at work, and drops what it does not know", remedy + "SUBNET")
     for (family, attrs), place in ((reply, _chain(reply)) for reply in chains):
-        hook = attrs.get(nft_define.NFTA_CHAIN_HOOK, {}).get(nft_define.NFTA_HOOK_HOOKNUM)
+        hook = attrs.get(nft.NFTA_CHAIN_HOOK, {}).get(nft.NFTA_HOOK_HOOKNUM)
         is_ip = family[0] in (nft.NFPROTO_INET, nft.NFPROTO_IPV4, nft.NFPROTO_IPV6)
         if is_ip and hook == _NF_INET_FORWARD and attrs.get(nft_define.NFTA_CHAIN_POLICY) == _NF_DROP:
             found = f"chain {place} drops forwarded packets by policy"

@@ -10,13 +10,16 @@ from ..nlmsg import BE32, BYTES, NLM_F_CREATE, STRZ, Attr, Request, Table
 from .nft import (
     NFGENMSG,
     NFNL_SUBSYS_NFTABLES,
+    NFT_MSG_GETCHAIN,
+    NFTA_CHAIN_HOOK,
     NFTA_CHAIN_NAME,
     NFTA_CHAIN_TABLE,
     NFTA_CHAIN_USE,
+    NFTA_HOOK_HOOKNUM,
+    NFTA_HOOK_PRIORITY,
     NFTA_SET_NAME,
     NFTA_SET_TABLE,
     NFTA_TABLE_NAME,
-    Nest,
     comment,
     request,
 )
@@ -34,9 +37,6 @@ NFTA_TABLE_FLAGS = Attr(2, "NFTA_TABLE_FLAGS", BE32)
 NFTA_TABLE_USERDATA = Attr(6, "NFTA_TABLE_USERDATA", BYTES)
 WHOLE_TABLE = Table(NFTA_TABLE_NAME, NFTA_TABLE_FLAGS, NFTA_TABLE_USERDATA, header=NFGENMSG)
 
-NFTA_HOOK_HOOKNUM = Attr(1, "NFTA_HOOK_HOOKNUM", BE32)
-NFTA_HOOK_PRIORITY = Attr(2, "NFTA_HOOK_PRIORITY", BE32)
-NFTA_CHAIN_HOOK = Attr(4, "NFTA_CHAIN_HOOK", Nest(NFTA_HOOK_HOOKNUM, NFTA_HOOK_PRIORITY))
 NFTA_CHAIN_POLICY = Attr(5, "NFTA_CHAIN_POLICY", BE32)
 NFTA_CHAIN_TYPE = Attr(7, "NFTA_CHAIN_TYPE", STRZ)
 WHOLE_CHAIN = Table(
@@ -64,6 +64,8 @@ WHOLE_SET = Table(
     NFTA_SET_USERDATA,
     header=NFGENMSG,
 )
+
+NFT_SET_INTERVAL = 0x4
 
 # What nft keeps in a set's user data (libnftnl include/udata.h).
 NFTNL_UDATA_SET_KEYBYTEORDER, NFTNL_UDATA_SET_COMMENT = 0, 7
@@ -94,13 +96,19 @@ def new_chain(table: str, name: str) -> Request:
     return request(NFT_MSG_NEWCHAIN, NLM_F_CREATE, table, [NFTA_CHAIN_NAME(name)], about, WHOLE_CHAIN)
 
 
-def new_nat_postrouting_chain(table: str, name: str) -> Request:
-    """A base chain for source NAT is there.
+def new_nat_postrouting_chain(table: str, name: str, priority: int) -> Request:
+    """Make a base chain for source NAT.
 
-    Like: nft add chain inet T NAME { type nat hook postrouting priority srcnat; }
-    Kernel errors: ENOENT if the kernel has no NAT for the family (inet: since Linux 5.2).
+    Like: nft add chain inet T NAME { type nat hook postrouting priority PRIORITY; }
+    Kernel errors: ENOENT if the kernel has no NAT for the family (inet: since Linux 5.2); EEXIST if there is one of
+    another priority.
     """
-    return _new_base_chain(table, name, "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC)
+    return _new_base_chain(table, name, "nat", NF_INET_POST_ROUTING, priority)
+
+
+def get_whole_chain(table: str, name: str) -> Request:
+    """Ask for the chain with its type and hook.  Kernel errors: ENOENT."""
+    return request(NFT_MSG_GETCHAIN, 0, table, [NFTA_CHAIN_NAME(name)], f"get chain {table} {name}", WHOLE_CHAIN)
 
 
 def new_raw_prerouting_chain(table: str, name: str) -> Request:
@@ -137,10 +145,10 @@ def delete_chain(table: str, name: str) -> Request:
 # --- sets -----------------------------------------------------------------------------------------------------------
 
 
-def new_set(table: str, name: str, types: list[int], number: int, text: str) -> Request:
-    """A hash set of addresses or interface names, or of concatenations of them, is there.
+def new_set(table: str, name: str, types: list[int], number: int, text: str, flags: int = 0) -> Request:
+    """A set of addresses or interface names, or of concatenations of them, is there: a hash, unless it has intervals.
 
-    types: TYPE_*, one for each part.  number: unique in the batch.  text: its comment.
+    types: TYPE_*, one for each part.  number: unique in the batch.  text: its comment.  flags: NFT_SET_INTERVAL.
     Kernel errors: EEXIST if a set of that name has another type.
     """
     key_type = 0
@@ -152,7 +160,7 @@ def new_set(table: str, name: str, types: list[int], number: int, text: str) -> 
     udata = _tlv(NFTNL_UDATA_SET_KEYBYTEORDER, byteorder.to_bytes(4, "little"))
     body = [
         NFTA_SET_NAME(name),
-        NFTA_SET_FLAGS(0),
+        NFTA_SET_FLAGS(flags),
         NFTA_SET_KEY_TYPE(key_type),
         NFTA_SET_KEY_LEN(sum(4 if part == TYPE_IPADDR else 16 for part in types)),
         NFTA_SET_ID(number),

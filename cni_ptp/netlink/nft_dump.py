@@ -21,6 +21,7 @@ from .nft import (
     NFTA_SET_ELEM_USERDATA,
     NFTA_TABLE_NAME,
     SET,
+    Nest,
     request,
 )
 from .nft_array import Array
@@ -35,6 +36,11 @@ _USE = Table(NFTA_TABLE_NAME, NFTA_TABLE_USE, header=NFGENMSG)
 
 # As ELEMENTS, which reads one element only.
 _LIST_ELEMENTS = Attr(3, "NFTA_SET_ELEM_LIST_ELEMENTS", Array(NFTA_LIST_ELEM))
+NFTA_SET_ELEM_FLAGS = Attr(3, "NFTA_SET_ELEM_FLAGS", BE32)
+NFT_SET_ELEM_INTERVAL_END = 0x1
+_BOUND = Attr(1, "NFTA_LIST_ELEM", Nest(NFTA_SET_ELEM_KEY, NFTA_SET_ELEM_FLAGS))
+_LIST_BOUNDS = Attr(3, "NFTA_SET_ELEM_LIST_ELEMENTS", Array(_BOUND))
+BOUNDS = Table(NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET, _LIST_BOUNDS, header=NFGENMSG)
 LISTED = Table(NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET, _LIST_ELEMENTS, header=NFGENMSG)
 
 
@@ -62,4 +68,20 @@ def read_elements(reply: Any) -> list[tuple[bytes, str]]:
         if key is None:
             raise DecodeError("a set element without a key")
         found.append((key, comment_of(element.get(NFTA_SET_ELEM_USERDATA, b""))))
+    return found
+
+
+def dump_bounds(table: str, name: str) -> Request:
+    """Every bound of a set of intervals, for read_bounds.  Kernel errors: ENOENT if the set is not there."""
+    about = f"list the intervals of set {table} {name}"
+    return request(NFT_MSG_GETSETELEM, NLM_F_DUMP, table, [NFTA_SET_ELEM_LIST_SET(name)], about, BOUNDS)
+
+
+def read_bounds(replies: list[Any]) -> list[tuple[bytes, bool]]:
+    """Return (key, whether an interval ends before it, else one begins there) of each bound in the replies."""
+    found = []
+    for _, attrs in replies:
+        for bound in attrs.get(_LIST_BOUNDS, []):
+            key = bound.get(NFTA_SET_ELEM_KEY, {}).get(NFTA_DATA_VALUE, b"")
+            found.append((key, bool(bound.get(NFTA_SET_ELEM_FLAGS, 0) & NFT_SET_ELEM_INTERVAL_END)))
     return found

@@ -204,13 +204,25 @@ table inet cni_ptp {
 		elements = { 10.1.2.2 . 10.1.2.0 comment "mynet c1 eth0 /24" }
 	}
 
+	set nonmasquerade4 {
+		type ipv4_addr
+		flags interval
+		comment "destinations that are not masqueraded; yours to fill"
+	}
+
 	set masq6 {
 		type ipv6_addr
 		comment "addresses of containers to be masqueraded"
 	}
 
+	set nonmasquerade6 {
+		type ipv6_addr
+		flags interval
+		comment "destinations that are not masqueraded; yours to fill"
+	}
+
 	chain postrouting {
-		type nat hook postrouting priority srcnat; policy accept;
+		type nat hook postrouting priority 150; policy accept;
 		ip saddr @masq4 goto masquerade4
 		ip6 saddr @masq6 goto masquerade6
 	}
@@ -218,11 +230,13 @@ table inet cni_ptp {
 	chain masquerade4 {
 		ip saddr . ip daddr & 255.255.255.0 @own4_24 return
 		ip daddr 224.0.0.0/4 return
+		ip daddr @nonmasquerade4 return
 		masquerade
 	}
 
 	chain masquerade6 {
 		ip6 daddr ff00::/8 return
+		ip6 daddr @nonmasquerade6 return
 		masquerade
 	}
 }
