@@ -16,6 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .masquerade_options import Options
+
+_MASQUERADE_OPTIONS = ("nonMasqueradeCIDRs", "ipMasqSource", "ipMasqRandomFully", "ipMasqFamilies")
 BACKENDS = ("nftables", "iptables")
 _MOST_ATTACHMENTS = 100_000  # a list of 1 MiB, the most we read, has fewer
 _MOST_NAME = 200  # a network's name becomes a directory's; NAME_MAX is 255
@@ -92,15 +95,26 @@ def read(raw: bytes) -> Conf:
 
 
 class Ptp:
-    """The keys of this plugin.  mtu: bytes, 0 for the kernel's default.  mac: 6 bytes or None."""
+    """The keys of this plugin.
 
-    __slots__ = ("ip_masq", "ip_masq_backend", "mtu", "dns", "mac", "anti_spoof")
+    ip_masq_options: None if none of them is given.  mtu: bytes, 0 for the kernel's default.  mac: 6 bytes or None.
+    """
+
+    __slots__ = ("ip_masq", "ip_masq_backend", "ip_masq_options", "mtu", "dns", "mac", "anti_spoof")
 
     def __init__(
-        self, ip_masq: bool, ip_masq_backend: str, mtu: int, dns: Dns, mac: bytes | None, anti_spoof: bool
+        self,
+        ip_masq: bool,
+        ip_masq_backend: str,
+        ip_masq_options: Options | None,
+        mtu: int,
+        dns: Dns,
+        mac: bytes | None,
+        anti_spoof: bool,
     ) -> None:
         self.ip_masq = ip_masq
         self.ip_masq_backend = ip_masq_backend
+        self.ip_masq_options = ip_masq_options
         self.mtu = mtu
         self.dns = dns
         self.mac = mac
@@ -113,13 +127,18 @@ def ptp(conf: Conf, args: Args) -> Ptp:
     backend = fields.text("ipMasqBackend")
     if backend and backend not in BACKENDS:
         raise CniError(INVALID_NETWORK_CONFIG, f'unknown ipmasq backend "{backend}"', f"one of {', '.join(BACKENDS)}")
+    options = None
+    if any(fields.has(key) for key in _MASQUERADE_OPTIONS):
+        from .masquerade_options import parse
+
+        options = parse(fields)
     mtu = fields.number("mtu") or 0
     if mtu > 0 and not _LEAST_MTU <= mtu <= _MOST_MTU:
         raise CniError(INVALID_NETWORK_CONFIG, f"mtu {mtu} can not be used", f"from {_LEAST_MTU} to {_MOST_MTU}")
     mtu = max(mtu, 0)  # as in Go, a negative mtu is no mtu
     dns = parse_dns(fields.object("dns"))
     fields.flag("embeddedIPAM", True)  # read by ipam.choose; of a wrong type it is refused here already
-    return Ptp(fields.flag("ipMasq"), backend, mtu, dns, _mac(conf, args), fields.flag("antiSpoof"))
+    return Ptp(fields.flag("ipMasq"), backend, options, mtu, dns, _mac(conf, args), fields.flag("antiSpoof"))
 
 
 def _mac(conf: Conf, args: Args) -> bytes | None:

@@ -14,6 +14,10 @@ from .iptables_legacy import has_nat
 from .nft_socket import NO_NF_TABLES, open_socket
 
 # Not the caller's PATH: what runs with our privileges is found where the system keeps it.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .masquerade_options import Variant
+
 _DIRECTORIES = ("/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin")
 _ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/sbin:/sbin:/usr/bin:/bin"}
 _NAMES = {4: "iptables", 6: "ip6tables"}
@@ -42,9 +46,10 @@ def is_legacy(path: str) -> bool:
     return "legacy" in os.path.basename(os.path.realpath(path))
 
 
-def add(attachment: Attachment, addresses: list[tuple[bytes, int]]) -> None:
+def add(attachment: Attachment, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]) -> None:
     """Each (packed address, prefix length) is masqueraded, by one process a family.
 
+    variants: how, by IP version, where it is not as "ipMasq" alone would.
     CniError 101 if iptables is not there or fails; then what an earlier family got is taken back.
     """
     done: list[bytes] = []
@@ -52,7 +57,7 @@ def add(attachment: Attachment, addresses: list[tuple[bytes, int]]) -> None:
         for version in _NAMES:
             some = [(a, n) for a, n in addresses if version_of(a) == version]
             if some:
-                _add(attachment, version, some)
+                _add(attachment, version, some, variants.get(version))
                 done += [a for a, _ in some]
     except CniError:
         if done:
@@ -60,7 +65,7 @@ def add(attachment: Attachment, addresses: list[tuple[bytes, int]]) -> None:
         raise
 
 
-def _add(attachment: Attachment, version: int, addresses: list[tuple[bytes, int]]) -> None:
+def _add(attachment: Attachment, version: int, addresses: list[tuple[bytes, int]], variant: Variant | None) -> None:
     """The rules are there.  The chain may be there already, for another interface of the container.
 
     The old interface can be read by its own program only: there a new chain is tried first.
@@ -70,12 +75,12 @@ def _add(attachment: Attachment, version: int, addresses: list[tuple[bytes, int]
     look = _legacy_lines if is_legacy(path) else _nft_lines
     there = [] if look is _legacy_lines else look(attachment, version)
     try:
-        _run(path, _addition(attachment, version, addresses, there), about)
+        _run(path, _addition(attachment, version, addresses, there, variant), about)
     except CniError:
         now_there = look(attachment, version)
         if now_there == there:
             raise
-        _run(path, _addition(attachment, version, addresses, now_there), about)
+        _run(path, _addition(attachment, version, addresses, now_there, variant), about)
 
 
 def _restore(version: int) -> str:
@@ -94,16 +99,24 @@ def _comment(attachment: Attachment) -> str:
     return f' -m comment --comment "{quoted}"'
 
 
-def _addition(attachment: Attachment, version: int, addresses: list[tuple[bytes, int]], there: list[str]) -> list[str]:
+def _addition(
+    attachment: Attachment,
+    version: int,
+    addresses: list[tuple[bytes, int]],
+    there: list[str],
+    variant: Variant | None,
+) -> list[str]:
     """The rules to add to those that are there, in which the chain is declared if it exists."""
     chain, comment = attachment.go_chain(), _comment(attachment)
-    subnets = list(dict.fromkeys([cidr_text(network_of(a, n), n) for a, n in addresses]))
+    spared = [(network_of(a, n), n) for a, n in addresses] + (variant.networks if variant is not None else [])
+    subnets = list(dict.fromkeys([cidr_text(*network) for network in spared]))
+    target = variant.iptables_target() if variant is not None else "MASQUERADE"
     # In front: behind the MASQUERADE of a chain that is there they would never be reached.
     lines = [f"-I {chain} -d {subnet}{comment} -j ACCEPT" for subnet in subnets]
     if not any(line.startswith(f":{chain} ") for line in there):
         lines.insert(0, f"-N {chain}")  # refused if it came to be meanwhile; ":CHAIN" would empty it
     if not any(line.startswith(f"-A {chain} ") for line in there):
-        lines.append(f"-A {chain} ! -d {_MULTICAST[version]}{comment} -j MASQUERADE")
+        lines.append(f"-A {chain} ! -d {_MULTICAST[version]}{comment} -j {target}")
     jumps = [line.split() for line in there if line.startswith(_JUMP)]
     for source in [cidr_text(a, bits(a)) for a, _ in addresses]:
         if not any(source in words for words in jumps):
@@ -236,20 +249,26 @@ def gc(network: str, valid: list[Attachment], is_complete: bool) -> None:
                 _remove_legacy(Attachment(network, containerid, ""), version, hints, likely=False)
 
 
-def findings(attachment: Attachment, addresses: list[tuple[bytes, int]]) -> list[str]:
+def findings(attachment: Attachment, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]) -> list[str]:
     """What is missing of the masquerading of each address, in words."""
     used = [v for v in _NAMES if has_nat(v)]
     legacy = {v: lines for v in used for lines in [_legacy_lines(attachment, v)] if lines}
     words = []
     for version, lines in legacy.items():
         sources = {_source(line) for line in lines if line.startswith(_JUMP)}
-        if not any(line.startswith(f"-A {attachment.go_chain()} ") and "MASQUERADE" in line for line in lines):
+        chain = [line for line in lines if line.startswith(f"-A {attachment.go_chain()} ")]
+        if version in variants:
+            from .iptables_variant import lacks_of_lines
+
+            lacks = lacks_of_lines(chain, variants[version])
+            words += [f"iptables chain {attachment.go_chain()} {lack}" for lack in lacks]
+        elif not any("MASQUERADE" in line for line in chain):
             words.append(f"iptables chain {attachment.go_chain()} does not masquerade")
         for address, _ in addresses:
             if version_of(address) == version and cidr_text(address, bits(address)) not in sources:
                 words.append(f"iptables does not lead {text_of(address)} to {attachment.go_chain()}")
     rest = [(a, n) for a, n in addresses if version_of(a) not in legacy]
-    return words + (iptables_nft.findings(attachment, rest) if rest else [])
+    return words + (iptables_nft.findings(attachment, rest, variants) if rest else [])
 
 
 def unusable() -> str:

@@ -23,6 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .masquerade_options import Variant
     from .netlink.sock import Socket
     from .nlmsg import Message
 
@@ -188,7 +189,7 @@ def container_in(raw: bytes, network: str) -> str:
     return raw[start + len(mark) : end].decode("utf-8", "replace") if start >= 0 and end > 0 else ""
 
 
-def findings(attachment: Attachment, addresses: list[tuple[bytes, int]]) -> list[str]:
+def findings(attachment: Attachment, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]) -> list[str]:
     """What is missing of the masquerading by iptables-nft of (packed address, prefix length) each, in words."""
     words = []
     with open_socket() as sock:
@@ -197,6 +198,11 @@ def findings(attachment: Attachment, addresses: list[tuple[bytes, int]]) -> list
             if not there:
                 words.append(f"{IPTABLES_NAT[version]} has no chain {attachment.go_chain()}, or an empty one")
                 continue
+            if version in variants:
+                from .iptables_variant import lacks_of_rules
+
+                lacks = lacks_of_rules(there, variants[version])
+                words += [f"{IPTABLES_NAT[version]} chain {attachment.go_chain()} {lack}" for lack in lacks]
             try:
                 sources = {jump.source for jump in jumps(sock, version, attachment)}
             except NetlinkError as e:

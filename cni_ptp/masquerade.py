@@ -15,6 +15,7 @@ from .nft_names import others_chains
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .attachment import Attachment
+    from .masquerade_options import Options
     from .masquerade_removal import Removal
     from .nft_names import Element
 
@@ -22,19 +23,22 @@ if TYPE_CHECKING:
 class Masquerade:
     """backend: "nftables", "iptables", or "" for the first that works.  sock: an nf_tables socket, if one is open.
 
-    taken: what `add` took over from owners that are gone.
+    options: None for what "ipMasq" alone means.  taken: what `add` took over from owners that are gone.
 
     Close it after the other work is done: the kernel makes the closing of an nf_tables socket wait for what was deleted
     to be freed, one grace period, and holds up whoever deletes a link meanwhile (nf_tables_api.c nft_rcv_nl_event,
     since Linux 5.2).
     """
 
-    __slots__ = ("attachment", "backend", "sock", "taken")
+    __slots__ = ("attachment", "backend", "sock", "options", "taken")
 
-    def __init__(self, attachment: Attachment, backend: str, sock: Socket | None = None) -> None:
+    def __init__(
+        self, attachment: Attachment, backend: str, sock: Socket | None = None, options: Options | None = None
+    ) -> None:
         self.attachment = attachment
         self.backend = backend
         self.sock = sock
+        self.options = options
         self.taken: list[Element] = []
 
     def __enter__(self) -> Masquerade:
@@ -64,7 +68,8 @@ class Masquerade:
         from .nft_masquerade import add
 
         try:
-            add(self.socket(), self.attachment, addresses, taken=self.taken)
+            variants = self.options.variants if self.options is not None else None
+            add(self.socket(), self.attachment, addresses, taken=self.taken, variants=variants)
         except OSError as refused:  # NetlinkError is one
             from . import masquerade_iptables
 
@@ -112,7 +117,7 @@ class Masquerade:
         """What is missing, in words; [] if each address is masqueraded, by the backend or (none given) by any."""
         from . import masquerade_upkeep
 
-        return masquerade_upkeep.findings(self.attachment, self.backend, addresses)
+        return masquerade_upkeep.findings(self.attachment, self.backend, addresses, self.options)
 
     def status(self) -> list[str]:
         """Why `add` would fail, in words; [] if it can be expected to work."""

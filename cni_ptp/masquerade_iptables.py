@@ -11,6 +11,7 @@ from .nft_socket import kernel_has_none
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .masquerade import Masquerade
+    from .masquerade_options import Variant
 
 # What a kernel without NAT for nf_tables answers.
 _NO_NAT = (errno.EOPNOTSUPP, errno.ENOENT)
@@ -23,7 +24,7 @@ def add(masquerade: Masquerade, addresses: list[tuple[bytes, int]]) -> None:
     except OSError as e:
         if not kernel_has_none(e, masquerade.sock):
             raise
-    iptables_cmd.add(masquerade.attachment, addresses)
+    iptables_cmd.add(masquerade.attachment, addresses, _variants(masquerade))
 
 
 def add_instead(masquerade: Masquerade, addresses: list[tuple[bytes, int]], refused: OSError) -> None:
@@ -36,7 +37,11 @@ def add_instead(masquerade: Masquerade, addresses: list[tuple[bytes, int]], refu
     if masquerade.backend:
         raise CniError(KERNEL_REFUSED, "masquerade by nf_tables", f"the kernel has none: {words_of(refused)}") from None
     try:
-        iptables_cmd.add(masquerade.attachment, addresses)
+        iptables_cmd.add(masquerade.attachment, addresses, _variants(masquerade))
     except CniError as e:
         details = f"nf_tables: {words_of(refused)}; iptables: {e}"
         raise CniError(KERNEL_REFUSED, "masquerade: neither nf_tables nor iptables can be used", details) from None
+
+
+def _variants(masquerade: Masquerade) -> dict[int, Variant]:
+    return masquerade.options.variants if masquerade.options is not None else {}

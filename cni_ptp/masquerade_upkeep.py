@@ -11,27 +11,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .attachment import Attachment
+    from .masquerade_options import Options, Variant
 
 
-def findings(attachment: Attachment, backend: str, addresses: list[tuple[bytes, int]]) -> list[str]:
+def findings(
+    attachment: Attachment, backend: str, addresses: list[tuple[bytes, int]], options: Options | None
+) -> list[str]:
     """As Masquerade.check."""
     words: list[str] = []
+    variants = options.variants if options is not None else {}
     if backend != "iptables":
-        words = _nft_findings(attachment, addresses)
+        words = _nft_findings(attachment, addresses, variants)
         if not words or backend:
             return words
     from . import iptables_cmd
 
     try:
-        by_iptables = iptables_cmd.findings(attachment, addresses)
+        by_iptables = iptables_cmd.findings(attachment, addresses, variants)
     except (OSError, CniError) as e:
         by_iptables = [words_of(e)]
     return by_iptables if backend or not by_iptables else words
 
 
-def _nft_findings(attachment: Attachment, addresses: list[tuple[bytes, int]]) -> list[str]:
+def _nft_findings(
+    attachment: Attachment, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]
+) -> list[str]:
     try:
-        return nft_upkeep.findings(attachment, addresses)
+        return nft_upkeep.findings(attachment, addresses, variants)
     except OSError as e:
         return [f"nf_tables: {words_of(e)}"]
 

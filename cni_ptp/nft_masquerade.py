@@ -25,6 +25,7 @@ from .nft_transaction import commit, generation, retry
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .attachment import Attachment
+    from .masquerade_options import Variant
     from .netlink.exchange import Answer
     from .netlink.sock import Socket
     from .nft_names import Element, Layout
@@ -37,29 +38,33 @@ def add(
     addresses: list[tuple[bytes, int]],
     layouts: tuple[Layout, ...] = LAYOUTS,
     taken: list[Element] | None = None,
+    variants: dict[int, Variant] | None = None,
 ) -> None:
     """Each (packed address, prefix length) is masqueraded and belongs to the attachment.
 
-    taken: takes the elements of earlier owners, which are no longer attached.  CniError 100 if an owner still is;
-    NetlinkError if the kernel refuses; EINVAL or EOPNOTSUPP without nf_tables.
+    taken: takes the elements of earlier owners, which are no longer attached.  variants: how, by IP version, where it
+    is not as "ipMasq" alone would.  CniError 100 if an owner still is; NetlinkError if the kernel refuses; EINVAL or
+    EOPNOTSUPP without nf_tables.
     """
     taken = [] if taken is None else taken
-    retry("masquerade the container's addresses", _try_add, sock, attachment, dict(addresses), layouts, taken)
+    wanted = dict(addresses), variants or {}
+    retry("masquerade the container's addresses", _try_add, sock, attachment, *wanted, layouts, taken)
 
 
 def _try_add(
     sock: Socket,
     attachment: Attachment,
     addresses: dict[bytes, int],
+    variants: dict[int, Variant],
     layouts: tuple[Layout, ...],
     taken: list[Element],
 ) -> None:
     for layout in layouts:
-        genid, changes, existed = _changes_to_add(sock, layout, attachment, addresses, taken)
+        genid, changes, existed = _changes_to_add(sock, layout, attachment, addresses, variants, taken)
         if existed:
             return commit(sock, changes, genid) if changes else None
     for layout in layouts:
-        genid, changes, _ = _changes_to_add(sock, layout, attachment, addresses, taken)
+        genid, changes, _ = _changes_to_add(sock, layout, attachment, addresses, variants, taken)
         try:
             return commit(sock, changes, genid)
         except NetlinkError as e:
@@ -71,35 +76,45 @@ def _try_add(
 
 
 def _changes_to_add(
-    sock: Socket, layout: Layout, attachment: Attachment, addresses: dict[bytes, int], taken: list[Element]
+    sock: Socket,
+    layout: Layout,
+    attachment: Attachment,
+    addresses: dict[bytes, int],
+    variants: dict[int, Variant],
+    taken: list[Element],
 ) -> tuple[int, list[Request], bool]:
     """(generation looked at, what to send, whether the table existed) for the addresses to be the attachment's.
 
     taken: holds the elements of earlier owners afterwards, and no others.
     """
     taken.clear()
-    wanted = []  # (table, set, key, comment)
-    for addr, length in addresses.items():
-        comment = element_comment(attachment, length, len(addresses))
-        table = table_of(layout, version_of(addr))
-        wanted += [(table, name, key, comment) for name, key in element_places(addr, length)]
+    wanted = _elements(layout, attachment, addresses, variants)
     used_versions = {version_of(addr) for addr in addresses}
+    varied = [variants[version] for version in used_versions if version in variants]
     tables = [(table, versions) for table, versions in layout if used_versions.intersection(versions)]
     asked = [get_generation()]
     asked += [get_chain(table, POSTROUTING) for table, _ in tables]
     asked += [get_set(table, name) for table, name, _, _ in wanted]
     asked += [get_element(table, name, key) for table, name, key, _ in wanted]
+    if varied:
+        from .nft_variant import is_whole, questions
+
+        asked += questions(layout, varied)
     answers = iter(sock.ask(*asked))
     genid = generation(next(answers))
     changes: list[Request] = []
     rules = [_uses(next(answers)) for _ in tables]
     sets_there = [is_there(next(answers)) for _ in wanted]
-    if not all(sets_there) or any(used < len(versions) for used, (_, versions) in zip(rules, tables)):
+    present = [next(answers) for _ in wanted]
+    whole = all(sets_there) and all(used >= len(versions) for used, (_, versions) in zip(rules, tables))
+    if varied:
+        whole = is_whole(varied, answers) and whole
+    if not whole:
         from .nft_mend import mending  # once a host, as a rule
 
         for table, versions in tables:
-            changes += mending(sock, table, versions, addresses)
-    for (table, name, key, comment), answer in zip(wanted, answers):
+            changes += mending(sock, table, versions, addresses, varied)
+    for (table, name, key, comment), answer in zip(wanted, present):
         if is_there(answer):
             from .nft_take_over import remove_elements, take_over
 
@@ -110,6 +125,19 @@ def _changes_to_add(
             changes += remove_elements(removed)
         changes.append(new_element(table, name, key, comment))
     return genid, changes, any(used >= 0 for used in rules)
+
+
+def _elements(
+    layout: Layout, attachment: Attachment, addresses: dict[bytes, int], variants: dict[int, Variant]
+) -> list[Element]:
+    """The elements that the addresses are to have."""
+    wanted = []
+    for addr, length in addresses.items():
+        variant = variants[version_of(addr)].name if version_of(addr) in variants else ""
+        comment = element_comment(attachment, length, len(addresses), variant)
+        table = table_of(layout, version_of(addr))
+        wanted += [(table, name, key, comment) for name, key in element_places(addr, length, variant)]
+    return wanted
 
 
 def _uses(answer: Answer) -> int:

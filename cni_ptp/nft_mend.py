@@ -6,28 +6,59 @@ from . import errnos
 from .errors import NetlinkError
 from .ip import version_of
 from .netlink import nft, nft_define, nft_dump, nft_rule
-from .nft_names import POSTROUTING, has_own_set, operators_set
+from .nft_names import POSTROUTING, has_own_set, masq_set, operators_set
 from .nft_ruleset import own_set_length, skeleton
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .masquerade_options import Variant
     from .netlink.sock import Socket
     from .nlmsg import Request
 
 _EARLY = (nft_define.NF_INET_POST_ROUTING, nft_define.NF_IP_PRI_NAT_SRC)
 
 
-def mending(sock: Socket, table: str, versions: tuple[int, ...], addresses: dict[bytes, int]) -> list[Request]:
-    """What to send for the table to be whole, with the sets that {address: prefix length} need; elements stay."""
+def mending(
+    sock: Socket,
+    table: str,
+    versions: tuple[int, ...],
+    addresses: dict[bytes, int],
+    wanted: list[Variant],
+    unwanted: tuple[Variant, ...] = (),
+) -> list[Request]:
+    """What to send for the table to be whole, with the sets that {address: prefix length} need; elements stay.
+
+    wanted: variants that it is to have besides those that it has.  unwanted: those that nothing is to lead to.
+    """
     lengths: dict[int, set[int]] = {version: set() for version in versions}
     for addr, length in addresses.items():
         if version_of(addr) in lengths and has_own_set(addr, length):
             lengths[version_of(addr)].add(length)
-    there = _sets(sock, table)
+    there = sets_of(sock, table)
     for version in versions:
         lengths[version].update(n for n in [own_set_length(name, version) for name in there] if n is not None)
     operators = tuple([version for version in versions if operators_set(version) in there])
-    return _early_chain_deleted(sock, table) + skeleton(table, versions, lengths, operators)
+    variants = _variants(versions, there, [v for v in wanted if v.version in versions], unwanted)
+    requests = _early_chain_deleted(sock, table) + skeleton(table, versions, lengths, operators, variants)
+    for variant in wanted:
+        if variant.version in versions:
+            from .nft_variant import refilled
+
+            requests += refilled(table, variant)
+    return requests
+
+
+def _variants(
+    versions: tuple[int, ...], there: dict[str, str], wanted: list[Variant], unwanted: tuple[Variant, ...]
+) -> tuple[Variant, ...]:
+    """Return the variants that the table is to have, of which most tables have none."""
+    if not wanted and not any(name.startswith(f"{masq_set(v)}_") for v in versions for name in there):
+        return ()
+    from .nft_variant import listed
+
+    names = {variant.name for variant in (*wanted, *unwanted)}
+    others = [variant for version in versions for variant in listed(version, there) if variant.name not in names]
+    return (*others, *wanted)
 
 
 def _early_chain_deleted(sock: Socket, table: str) -> list[Request]:
@@ -46,15 +77,12 @@ def _early_chain_deleted(sock: Socket, table: str) -> list[Request]:
     return [nft_rule.flush_chain(table, POSTROUTING), nft_define.delete_chain(table, POSTROUTING)]
 
 
-def _sets(sock: Socket, table: str) -> list[str]:
-    """Return the names of the table's sets."""
+def sets_of(sock: Socket, table: str) -> dict[str, str]:
+    """Return {name: comment} of the table's sets."""
     try:
         replies = sock.dump(nft_dump.dump_sets(table)).read()
     except NetlinkError as e:
         if e.errno != errnos.ENOENT:
             raise
         replies = []
-    _, _, table_name = table.partition(" ")
-    # Kernels before 5.18 ignore the table in the request and list the sets of every table.
-    listed = [attrs for _, attrs in replies if attrs.get(nft.NFTA_SET_TABLE) == table_name]
-    return [attrs.get(nft.NFTA_SET_NAME, "") for attrs in listed]
+    return nft_dump.read_sets(replies, table)

@@ -58,6 +58,16 @@ def has_own_set(addr: bytes, length: int) -> bool:
     return length < bits(addr)
 
 
+def variant_set(version: int, variant: str) -> str:
+    """The set of the addresses of a variant (masquerade_options)."""
+    return f"{masq_set(version)}_{variant}"
+
+
+def variant_spared_set(version: int, variant: str) -> str:
+    """The set of the destinations that a variant spares."""
+    return f"{operators_set(version)}_{variant}"
+
+
 def own_key(addr: bytes, length: int) -> bytes:
     """The key of an address in its own set."""
     return addr + network_of(addr, length)
@@ -74,22 +84,26 @@ def table_of(layout: Layout, version: int) -> str:
 # --- whose an element is --------------------------------------------------------------------------------------------
 
 
-def element_comment(attachment: Attachment, length: int, count: int) -> str:
-    """The owner in clear, the prefix length, and how many addresses the attachment has if it has several.
+def element_comment(attachment: Attachment, length: int, count: int, variant: str = "") -> str:
+    """The owner in clear, the prefix length, how many addresses the attachment has if several, the variant if any.
 
     Hashes stand for an owner that is too long or has characters that nft would not take back.
     """
     tail = f"/{length} of {count}" if count > 1 else f"/{length}"
+    if variant:
+        tail = f"{tail} as {variant}"
     text = f"{attachment.owner()} {tail}"
     if len(text) <= MOST_COMMENT and text.isascii() and text.isprintable() and '"' not in text:
         return text
     return f"#{go_network_hash(attachment.network)} #{digest(attachment.owner())[:64]} {tail}"
 
 
-def element_places(addr: bytes, length: int) -> list[tuple[str, bytes]]:
+def element_places(addr: bytes, length: int, variant: str = "") -> list[tuple[str, bytes]]:
     """(set, key) of each element that an address of a subnet has."""
     version = version_of(addr)
     places = [(masq_set(version), addr)]
     if has_own_set(addr, length):
         places.append((own_set(version, length), own_key(addr, length)))
+    if variant:
+        places.append((variant_set(version, variant), addr))
     return places

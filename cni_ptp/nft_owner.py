@@ -26,12 +26,17 @@ def parse_comment(comment: str) -> tuple[Attachment | None, int, int]:
     ValueError if it is not one of ours.
     """
     owner, slash, tail = comment.rpartition(" /")
-    length, _, count = tail.partition(" of ")
+    length, _, count = tail.partition(" as ")[0].partition(" of ")
     parts = owner.split(" ")
     if not slash or len(parts) not in (2, 3):
         raise ValueError(f"not the comment of an element of {NAME}: {comment}")
     attachment = Attachment(parts[0], parts[1], parts[2]) if len(parts) == 3 else None
     return attachment, int(length), int(count or "1")
+
+
+def variant_of(comment: str) -> str:
+    """Return the variant in the comment of an element, "" if there is none."""
+    return comment.rpartition(" /")[2].partition(" as ")[2]
 
 
 def host_veth_of(comment: str) -> str:

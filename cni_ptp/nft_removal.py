@@ -9,7 +9,7 @@ from .ip import version_of
 from .netlink.nft import get_element, get_generation, is_there
 from .netlink.nft_element import comment_in, delete_element
 from .nft_names import element_places, masq_set, table_of
-from .nft_owner import owner_marks, parse_comment
+from .nft_owner import owner_marks, parse_comment, variant_of
 from .nft_transaction import commit, generation, retry
 
 TYPE_CHECKING = False
@@ -70,6 +70,7 @@ def deletions(sock: Socket, layout: Layout, found: dict[bytes, str]) -> list[Req
     places = []
     for addr, comment in found.items():
         _, length, _ = parse_comment(comment)
-        places += [(table_of(layout, version_of(addr)), name, key) for name, key in element_places(addr, length)]
+        table = table_of(layout, version_of(addr))
+        places += [(table, *place) for place in element_places(addr, length, variant_of(comment))]
     answers = sock.ask(*[get_element(*place) for place in places])
     return [delete_element(*place) for place, answer in zip(places, answers) if is_there(answer)]

@@ -19,6 +19,19 @@ The third set is the operator's: nothing but the deletion of the table takes an 
 is not deleted.  There is one `own` set and one rule for each prefix length in use.  A verdict map whose elements lead
 to a chain a subnet would do as well, but the kernel then walks the whole map each time an element is added
 (nft_chain_validate).
+
+Each combination of options, a variant (masquerade_options), has a set of its addresses, a chain and, if it spares
+destinations, a set of them, all named by a hash; the containers of all networks with the same options share them:
+
+        set masq4_0123456789ab { type ipv4_addr; comment "masquerade fully-random"; … }
+        set nonmasquerade4_0123456789ab { type ipv4_addr; flags interval; elements = { 10.0.0.0/8 } }
+        chain masquerade4 { …; ip saddr @masq4_0123456789ab goto masquerade4_0123456789ab; masquerade }
+        chain masquerade4_0123456789ab {
+            ip daddr @nonmasquerade4_0123456789ab return
+            masquerade fully-random
+        }
+
+The comment of the set tells what the chain does, so that whoever mends the table can make it again.
 """
 
 from __future__ import annotations
@@ -27,22 +40,27 @@ from .ip import network_of
 from .netlink import nft_define, nft_rule
 from .netlink.nft import NFPROTO_IPV4, NFPROTO_IPV6
 from .netlink.nft_expr import (
+    NF_NAT_RANGE_PROTO_RANDOM_FULLY,
     NFT_REG32_01,
     NFT_REG_1,
     NFT_REG_2,
     bitwise_and,
     cmp_eq,
     goto,
+    immediate,
     lookup,
     masq,
+    masq_fully_random,
     meta_nfproto,
     payload_network,
     return_,
+    snat,
 )
-from .nft_names import POSTROUTING, PRIORITY, masq_set, operators_set, own_set
+from .nft_names import POSTROUTING, PRIORITY, masq_set, operators_set, own_set, variant_set, variant_spared_set
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .masquerade_options import Variant
     from .nlmsg import Request
 
 _TABLE_COMMENT = "masquerading of containers, kept by the CNI plugin ptp"
@@ -59,12 +77,16 @@ _BITS = {4: 32, 6: 128}
 
 
 def skeleton(
-    table: str, versions: tuple[int, ...], lengths: dict[int, set[int]], operators: tuple[int, ...] = ()
+    table: str,
+    versions: tuple[int, ...],
+    lengths: dict[int, set[int]],
+    operators: tuple[int, ...] = (),
+    variants: tuple[Variant, ...] = (),
 ) -> list[Request]:
     """The table is whole: its sets, its chains, and in them exactly the rules they must have; elements stay.
 
     lengths: for each IP version the prefix lengths that have an own set or are to have one.  operators: the IP versions
-    whose operator's set is there, as the operator may have made it.
+    whose operator's set is there, as the operator may have made it.  variants: of all these versions.
     """
     requests = [nft_define.new_table(table, _TABLE_COMMENT)]
     requests.append(nft_define.new_nat_postrouting_chain(table, POSTROUTING, PRIORITY))
@@ -74,15 +96,28 @@ def skeleton(
         requests += _sets(table, version, lengths[version], numbers)
         if version not in operators:
             requests.append(_operators_set(table, version, numbers))
+    for variant in variants:
+        requests += _variant_sets(table, variant, numbers)
+        requests.append(nft_define.new_chain(table, variant_chain(variant)))
+        requests += _refilled(table, variant_chain(variant), variant_rules(table, variant, numbers))
     for chain in chains(versions):
-        requests.append(nft_rule.flush_chain(table, chain))
-        requests += [nft_rule.add_rule(table, chain, rule) for rule in rules(table, chain, versions, lengths, numbers)]
+        requests += _refilled(table, chain, rules(table, chain, versions, lengths, numbers, variants=variants))
     return requests
+
+
+def _refilled(table: str, chain: str, wanted: list[list[bytes]]) -> list[Request]:
+    flushed = nft_rule.flush_chain(table, chain)
+    return [flushed, *[nft_rule.add_rule(table, chain, rule) for rule in wanted]]
 
 
 def masquerade_chain(version: int) -> str:
     """The chain that decides by the destination."""
     return f"masquerade{version}"
+
+
+def variant_chain(variant: Variant) -> str:
+    """The chain that translates what the addresses of a variant send."""
+    return f"{masquerade_chain(variant.version)}_{variant.name}"
 
 
 def chains(versions: tuple[int, ...]) -> list[str]:
@@ -108,6 +143,18 @@ def _operators_set(table: str, version: int, numbers: dict[str, int]) -> Request
     return nft_define.new_set(table, name, [_TYPE[version]], numbers[name], text, nft_define.NFT_SET_INTERVAL)
 
 
+def _variant_sets(table: str, variant: Variant, numbers: dict[str, int]) -> list[Request]:
+    types = [_TYPE[variant.version]]
+    name = variant_set(variant.version, variant.name)
+    numbers[name] = len(numbers) + 1
+    requests = [nft_define.new_set(table, name, types, numbers[name], variant.statement())]
+    if variant.spares:
+        name, text = variant_spared_set(variant.version, variant.name), "destinations that are not masqueraded"
+        numbers[name] = len(numbers) + 1
+        requests.append(nft_define.new_set(table, name, types, numbers[name], text, nft_define.NFT_SET_INTERVAL))
+    return requests
+
+
 def own_set_length(name: str, version: int) -> int | None:
     """The prefix length in the name of an own set; None if the name is not of one."""
     text = name[len(f"own{version}_") :]
@@ -123,27 +170,48 @@ def rules(
     lengths: dict[int, set[int]],
     numbers: dict[str, int],
     spares: bool = True,
+    variants: tuple[Variant, ...] = (),
 ) -> list[list[bytes]]:
     """The rules of one chain, each a list of expressions.  numbers: of the sets that the same batch makes.
 
     spares: whether the destinations of the operator's set are spared.
     """
     if chain == POSTROUTING:
-        return [_to_masquerade(table, v, numbers.get(masq_set(v), 0)) for v in versions]
+        return [_goto(table, v, masq_set(v), masquerade_chain(v), numbers) for v in versions]
     version = 4 if chain == masquerade_chain(4) else 6
     own = [_own(table, version, n, numbers.get(own_set(version, n), 0)) for n in sorted(lengths[version], reverse=True)]
-    spared = [_spared(table, version, operators_set(version), numbers.get(operators_set(version), 0))]
-    return [*own, _multicast(table, version), *(spared if spares else []), [masq()]]
+    spared = [_spared(table, version, operators_set(version), numbers)] if spares else []
+    varied = [
+        _goto(table, version, variant_set(version, v.name), variant_chain(v), numbers)
+        for v in variants
+        if v.version == version
+    ]
+    return [*own, _multicast(table, version), *spared, *varied, [masq()]]
 
 
-def _to_masquerade(table: str, version: int, number: int) -> list[bytes]:
+def variant_rules(table: str, variant: Variant, numbers: dict[str, int]) -> list[list[bytes]]:
+    """The rules of a variant's chain, as `rules`."""
+    version = variant.version
+    found = []
+    if variant.spares:
+        found.append(_spared(table, version, variant_spared_set(version, variant.name), numbers))
+    flags = NF_NAT_RANGE_PROTO_RANDOM_FULLY if variant.random_fully else 0
+    if variant.source is not None:
+        translated = [immediate(NFT_REG_1, variant.source), snat(_NFPROTO[version], NFT_REG_1, flags)]
+        found.append([*_family(table, version), *translated])
+    else:
+        found.append([masq_fully_random() if flags else masq()])
+    return found
+
+
+def _goto(table: str, version: int, name: str, chain: str, numbers: dict[str, int]) -> list[bytes]:
     """ip saddr @masq4 goto masquerade4"""
     saddr, _, size, _ = _HEADER[version]
     return [
         *_family(table, version),
         payload_network(NFT_REG_1, saddr, size),
-        lookup(NFT_REG_1, masq_set(version), number),
-        goto(masquerade_chain(version)),
+        lookup(NFT_REG_1, name, numbers.get(name, 0)),
+        goto(chain),
     ]
 
 
@@ -174,11 +242,11 @@ def _multicast(table: str, version: int) -> list[bytes]:
     return [*_family(table, version), *match, return_()]
 
 
-def _spared(table: str, version: int, name: str, number: int) -> list[bytes]:
+def _spared(table: str, version: int, name: str, numbers: dict[str, int]) -> list[bytes]:
     """ip daddr @nonmasquerade4 return"""
     _, daddr, size, _ = _HEADER[version]
     load = payload_network(NFT_REG_1, daddr, size)
-    return [*_family(table, version), load, lookup(NFT_REG_1, name, number), return_()]
+    return [*_family(table, version), load, lookup(NFT_REG_1, name, numbers.get(name, 0)), return_()]
 
 
 def _family(table: str, version: int) -> list[bytes]:

@@ -6,13 +6,12 @@ How races are met: nft_transaction.
 from __future__ import annotations
 
 from .errors import KERNEL_REFUSED, CniError
-from .ip import version_of
 from .netlink.nft import get_element, get_generation, get_set, is_there, new_element
 from .netlink.nft_element import comment_in, delete_element
 from .netlink.rt_link import Link, get_link
 from .netlink.sock import NETLINK_ROUTE, Socket
-from .nft_names import has_own_set, own_key, own_set
-from .nft_owner import host_veth_of, parse_comment
+from .nft_names import element_places
+from .nft_owner import host_veth_of, parse_comment, variant_of
 from .nft_transaction import commit, generation, retry
 
 TYPE_CHECKING = False
@@ -34,7 +33,7 @@ def take_over(sock: Socket, wanted: Element, answer: Answer, addresses: dict[byt
     if found == comment:
         return None
     _refuse_attached(wanted, found)
-    return [(table, name, key, found), *_strays(sock, table, key, found, addresses)]
+    return [(table, name, key, found), *_strays(sock, wanted, found, addresses)]
 
 
 def _refuse_attached(wanted: Element, found: str) -> None:
@@ -57,19 +56,23 @@ def _refuse_attached(wanted: Element, found: str) -> None:
         )
 
 
-def _strays(sock: Socket, table: str, key: bytes, comment: str, addresses: dict[bytes, int]) -> list[Element]:
-    """Return what else must go when an address is taken over: its element among subnets of another prefix length."""
+def _strays(sock: Socket, wanted: Element, found: str, addresses: dict[bytes, int]) -> list[Element]:
+    """Return what else must go when an address is taken over: its elements in sets where the new owner has none.
+
+    wanted: of the new owner.  found: the comment of the element that has its place.
+    """
+    table, _, key, comment = wanted
     if key not in addresses:  # the key of an own set; its masq element was or will be looked at by itself
         return []
     try:
-        _, length, _ = parse_comment(comment)
+        _, length, _ = parse_comment(found)
     except ValueError:
         return []
-    if length == addresses[key] or not has_own_set(key, length):
-        return []
-    name = own_set(version_of(key), length)
-    stray = comment_in(sock.ask(get_element(table, name, own_key(key, length)))[0])
-    return [] if stray is None else [(table, name, own_key(key, length), stray)]
+    kept = element_places(key, addresses[key], variant_of(comment))
+    places = [place for place in element_places(key, length, variant_of(found)) if place not in kept]
+    answers = sock.ask(*[get_element(table, *place) for place in places]) if places else []
+    comments = [comment_in(answer) for answer in answers]
+    return [(table, *place, stray) for place, stray in zip(places, comments) if stray is not None]
 
 
 def remove_elements(elements: list[Element]) -> list[Request]:

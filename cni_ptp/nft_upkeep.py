@@ -9,7 +9,7 @@ from .ip import text_of, version_of
 from .netlink import nft, nft_expr, nft_rule
 from .netlink.nft import is_there
 from .netlink.nft_define import NF_IP_PRI_NAT_SRC, delete_table
-from .netlink.nft_dump import NFTA_TABLE_USE, dump_bounds, dump_sets, get_table_use, read_bounds
+from .netlink.nft_dump import NFTA_TABLE_USE, dump_bounds, dump_sets, get_table_use, read_bounds, read_sets
 from .netlink.nft_element import comment_in
 from .nft_names import (
     LAYOUTS,
@@ -19,8 +19,9 @@ from .nft_names import (
     masq_set,
     operators_set,
     table_of,
+    variant_set,
 )
-from .nft_owner import network_marks, owner_marks, parse_comment
+from .nft_owner import network_marks, owner_marks, parse_comment, variant_of
 from .nft_removal import deletions
 from .nft_ruleset import chains, masquerade_chain, own_set_length, rules, skeleton
 from .nft_search import search
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .attachment import Attachment
+    from .masquerade_options import Variant
     from .netlink.sock import Socket
     from .nft_names import Layout
     from .nlmsg import Attr
@@ -40,17 +42,26 @@ if TYPE_CHECKING:
 _MOST_DELETIONS = 128  # an address has two elements of about 100 bytes: the batch must fit the send buffer
 
 
-def findings(attachment: Attachment, addresses: list[tuple[bytes, int]]) -> list[str]:
-    """What is missing of the masquerading of (packed address, prefix length) each, in words."""
+def findings(attachment: Attachment, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]) -> list[str]:
+    """What is missing of the masquerading of (packed address, prefix length) each, in words.
+
+    variants: as for nft_masquerade.add.
+    """
+    varied = [variants[v] for v in sorted({version_of(a) for a, _ in addresses}) if v in variants]
     with open_socket() as sock:
         layout = _layout(sock)
         if not layout:
             return ["nf_tables has no table cni_ptp: nothing is masqueraded"]
         words = []
         for table, versions in layout:
-            words += _rules_missing(sock, table, versions, addresses)
+            words += _rules_missing(sock, table, versions, addresses, tuple(varied))
+        if varied:
+            from .nft_variant_upkeep import findings as findings_of_variants
+
+            words += findings_of_variants(sock, layout, varied, _lacks)
         for address, length in addresses:
-            words += _element_missing(sock, layout, attachment, address, length)
+            variant = variants[version_of(address)].name if version_of(address) in variants else ""
+            words += _element_missing(sock, layout, attachment, (address, length), variant)
     return words
 
 
@@ -65,7 +76,11 @@ def _layout(sock: Socket) -> Layout:
 
 
 def _rules_missing(
-    sock: Socket, table: str, versions: tuple[int, ...], addresses: list[tuple[bytes, int]]
+    sock: Socket,
+    table: str,
+    versions: tuple[int, ...],
+    addresses: list[tuple[bytes, int]],
+    variants: tuple[Variant, ...],
 ) -> list[str]:
     """Chains that lost a rule which one of the addresses needs; rules that somebody put between them are let be.
 
@@ -76,12 +91,17 @@ def _rules_missing(
     words = []
     spares = not _is_early(sock, table)
     for chain in [masquerade_chain(v) for v in wanted] + [POSTROUTING] * bool(wanted):
-        there = iter([_facts(r[1].get(nft_rule.NFTA_RULE_EXPRESSIONS, [])) for r in _rules(sock, table, chain)])
-        rules_of_ours = rules(table, chain, versions, lengths, {}, spares)
-        needed = [_facts(nft_expr.EXPRESSIONS.read(b"".join(r))) for r in rules_of_ours]
-        if not all(rule in there for rule in needed):  # in this order: each search goes on where the last one ended
-            words.append(f"nf_tables chain {table} {chain} has not all the rules it must have")
+        words += _lacks(sock, table, chain, rules(table, chain, versions, lengths, {}, spares, variants))
     return words
+
+
+def _lacks(sock: Socket, table: str, chain: str, needed: list[list[bytes]]) -> list[str]:
+    """Tell that the chain lacks one of the rules, if it does."""
+    there = iter([_facts(r[1].get(nft_rule.NFTA_RULE_EXPRESSIONS, [])) for r in _rules(sock, table, chain)])
+    facts = [_facts(nft_expr.EXPRESSIONS.read(b"".join(rule))) for rule in needed]
+    if all(rule in there for rule in facts):  # in this order: each search goes on where the last one ended
+        return []
+    return [f"nf_tables chain {table} {chain} has not all the rules it must have"]
 
 
 def _is_early(sock: Socket, table: str) -> bool:
@@ -104,15 +124,20 @@ def _facts(expressions: list[dict[Attr, Any]]) -> list[tuple[str, dict[Attr, Any
     return [(name, {k: v for k, v in attrs.items() if k is not nft_expr.NFTA_LOOKUP_SET_ID}) for name, attrs in found]
 
 
-def _element_missing(sock: Socket, layout: Layout, attachment: Attachment, address: bytes, length: int) -> list[str]:
+def _element_missing(
+    sock: Socket, layout: Layout, attachment: Attachment, subnet: tuple[bytes, int], variant: str
+) -> list[str]:
+    address, length = subnet
     table = table_of(layout, version_of(address))
-    places = element_places(address, length)
+    places = element_places(address, length, variant)
     for (name, _), answer in zip(places, sock.ask(*[nft.get_element(table, n, key) for n, key in places])):
         comment = comment_in(answer)
         if comment is None:
             return [f"{text_of(address)} is not in nf_tables set {table} {name}: not masqueraded as it should be"]
         if not comment.startswith(owner_marks(attachment)):
             return [f"{text_of(address)} in nf_tables set {table} {name} belongs to another: {comment}"]
+        if variant_of(comment) != variant:
+            return [f"{text_of(address)} is masqueraded with other options than these: {comment}"]
     return []
 
 
@@ -170,7 +195,16 @@ def gc(network: str, valid: list[Attachment]) -> None:
             there = tuple(part for part in layout if is_there(sock.ask(nft.get_table(part[0]))[0]))
             retry("collect stale masquerading", _collect, sock, there, network, keep)
             for table, versions in there:
+                if _has_variants(sock, table, versions):
+                    from .nft_variant_upkeep import collect
+
+                    collect(sock, table, versions)
                 delete_if_empty(sock, table, versions)
+
+
+def _has_variants(sock: Socket, table: str, versions: tuple[int, ...]) -> bool:
+    prefixes = tuple([variant_set(version, "") for version in versions])
+    return any(name.startswith(prefixes) for name in read_sets(sock.dump(dump_sets(table)).read(), table))
 
 
 def _collect(sock: Socket, layout: Layout, network: str, keep: tuple[str, ...]) -> None:
@@ -219,10 +253,7 @@ def holds_only(sock: Socket, table: str, names: list[str], is_ours: Callable[[st
     use, *answers = sock.ask(get_table_use(table), *[nft.get_chain(table, name) for name in names])
     if not is_there(use):
         return False
-    _, _, table_name = table.partition(" ")
-    # Kernels before 5.18 ignore the table in the request and list the sets of every table.
-    listed = [attrs for _, attrs in sock.dump(dump_sets(table)).read() if attrs.get(nft.NFTA_SET_TABLE) == table_name]
-    sets = [attrs[nft.NFTA_SET_NAME] for attrs in listed]
+    sets = read_sets(sock.dump(dump_sets(table)).read(), table)
     ours = len([answer for answer in answers if is_there(answer)]) + len([name for name in sets if is_ours(name)])
     held: int = use.one()[1].get(NFTA_TABLE_USE, 0)
     return held <= ours

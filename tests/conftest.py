@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import getpass
 import os
@@ -70,16 +71,31 @@ def host(_mounts: None, plugin_file: Path) -> Iterator[Host]:
         release_directory(path)
 
 
-@pytest.fixture(params=["nft", "legacy"])
-def iptables_flavour(request: pytest.FixtureRequest, host: Host) -> Iterator[str]:
-    """Which kernel interface the host's iptables works on."""
+@contextlib.contextmanager
+def _iptables(host: Host, flavour: str) -> Iterator[None]:
+    """The host's iptables works on that kernel interface."""
     directory = "/run/alternatives"
     os.mkdir(directory)
     for program in [f"ip{six}tables{verb}" for six in ("", "6") for verb in ("", "-restore", "-save")]:
         name, dash, verb = program.partition("-")
-        os.symlink(f"/usr/sbin/{name}-{request.param}{dash}{verb}", f"{directory}/{program}")
+        os.symlink(f"/usr/sbin/{name}-{flavour}{dash}{verb}", f"{directory}/{program}")
     host.run("mount", "--bind", directory, "/etc/alternatives")
     try:
-        yield str(request.param)
+        yield
     finally:
         host.run("umount", "/etc/alternatives")
+
+
+@pytest.fixture(params=["nft", "legacy"])
+def iptables_flavour(request: pytest.FixtureRequest, host: Host) -> Iterator[str]:
+    """Which kernel interface the host's iptables works on."""
+    with _iptables(host, request.param):
+        yield str(request.param)
+
+
+@pytest.fixture(params=["nftables", "iptables-nft", "iptables-legacy"])
+def masquerader(request: pytest.FixtureRequest, host: Host) -> Iterator[str]:
+    """What masquerades, as a value of "ipMasqBackend": nf_tables, or iptables of either flavour."""
+    backend, _, flavour = str(request.param).partition("-")
+    with _iptables(host, flavour) if flavour else contextlib.nullcontext():
+        yield backend

@@ -125,7 +125,7 @@ def fill(backend: str, count: int) -> None:
         return
     chains, jumps = [], []
     for attachment, address in others(count):
-        lines = iptables_cmd._addition(attachment, 4, [(address, 16)], [])
+        lines = iptables_cmd._addition(attachment, 4, [(address, 16)], [], None)
         chains += lines[:-1]
         jumps.append(lines[-1])
     text = "\n".join(["*nat", *chains, *jumps, "COMMIT", ""])

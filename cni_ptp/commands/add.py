@@ -145,7 +145,12 @@ def _masquerade(attachment: Attachment, settings: Ptp, result: Result, undo: Ste
     from ..masquerade import Masquerade
 
     addresses = [(ip.address, ip.length) for ip in result.ips]
-    with Masquerade(attachment, settings.ip_masq_backend) as masquerade:
+    options = settings.ip_masq_options
+    if options is not None:
+        addresses = options.masqueraded(addresses)
+        if not addresses:
+            return
+    with Masquerade(attachment, settings.ip_masq_backend, options=options) as masquerade:
         undo.append(("take back the masquerading", lambda: masquerade.undo([address for address, _ in addresses])))
         masquerade.add(addresses)
 

@@ -99,8 +99,12 @@ class Findings:
         if self.settings.ip_masq:
             from ..masquerade import Masquerade
 
-            masquerade = Masquerade(self.attachment, self.settings.ip_masq_backend)
-            self.words += masquerade.check([(ip.address, ip.length) for ip in ips])
+            options = self.settings.ip_masq_options
+            addresses = [(ip.address, ip.length) for ip in ips]
+            if options is not None:
+                addresses = options.masqueraded(addresses)
+            masquerade = Masquerade(self.attachment, self.settings.ip_masq_backend, options=options)
+            self.words += masquerade.check(addresses) if addresses else []
         if self.settings.anti_spoof:
             from .. import antispoof
 

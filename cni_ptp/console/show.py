@@ -87,7 +87,7 @@ def _draw(found: Found, terminal: Terminal) -> None:
 def _host_lines(found: Found) -> Iterator[str]:
     masqueraded = ", ".join([text_of(a) for a in found.masqueraded])
     by = f", by {' and '.join(sorted(found.backends))}" if found.backends else ""
-    yield f"leaving the host as its address: {masqueraded or 'none (no masquerading)'}{by}"
+    yield f"leaving the host with another address: {masqueraded or 'none (no masquerading)'}{by}"
     if found.guarded is not None:
         yield f"may send from {', '.join([text_of(a) for a in found.guarded])} only (antiSpoof)"
     forwarding = {family: sysctl.read(name) for family, name in _FORWARDING}

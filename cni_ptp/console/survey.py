@@ -12,8 +12,9 @@ from .. import antispoof, sysctl
 from ..attachment import ALIAS_PREFIX, Attachment, parse_alias
 from ..commands import status
 from ..errors import KERNEL_REFUSED, CniError, NetlinkError
-from ..ip import bits, parse_cidr, text_of
+from ..ip import bits, parse_cidr, text_of, version_of
 from ..ipam.data_dir import DATA_DIR
+from ..masquerade_options import FAMILIES
 from ..netlink.rt_link import Link
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..veth.find import is_anothers
@@ -65,9 +66,12 @@ class Network:
                 continue
         return found
 
-    def masquerades(self) -> bool:
-        """Whether each address must be masqueraded."""
-        return self.conf.get("ipmasq") is True
+    def masquerades(self, address: bytes) -> bool:
+        """Whether the address must be masqueraded."""
+        families = self.conf.get("ipmasqfamilies")
+        if self.conf.get("ipmasq") is not True or not isinstance(families, list):
+            return self.conf.get("ipmasq") is True
+        return version_of(address) in [FAMILIES.get(family) for family in families if isinstance(family, str)]
 
     def guards(self) -> bool:
         """Whether each host end must be guarded against spoofing."""
@@ -232,8 +236,9 @@ class Survey:
         if network is not None and network.has_leases():
             leased = {lease.address for lease in found.leases}
             words += [f"no lease for {text_of(a)}" for a in found.routed if a not in leased]
-        if network is not None and network.masquerades():
-            words += [f"{text_of(a)} is not masqueraded" for a in found.routed if a not in found.masqueraded]
+        if network is not None:
+            expected = [a for a in found.routed if network.masquerades(a)]
+            words += [f"{text_of(a)} is not masqueraded" for a in expected if a not in found.masqueraded]
         if found.guarded is not None:
             words += [f"packets from {text_of(a)} are dropped" for a in found.routed if a not in found.guarded]
         elif network is not None and network.guards() and found.is_ours():

@@ -19,12 +19,14 @@ from .nft import (
     NFTA_SET_ELEM_LIST_SET,
     NFTA_SET_ELEM_LIST_TABLE,
     NFTA_SET_ELEM_USERDATA,
+    NFTA_SET_NAME,
+    NFTA_SET_TABLE,
     NFTA_TABLE_NAME,
-    SET,
     Nest,
     request,
 )
 from .nft_array import Array
+from .nft_define import NFTA_SET_USERDATA, NFTNL_UDATA_SET_COMMENT
 from .nft_element import comment_of
 
 TYPE_CHECKING = False
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 NFTA_TABLE_USE = Attr(3, "NFTA_TABLE_USE", BE32)
 _USE = Table(NFTA_TABLE_NAME, NFTA_TABLE_USE, header=NFGENMSG)
+
+_SETS = Table(NFTA_SET_TABLE, NFTA_SET_NAME, NFTA_SET_USERDATA, header=NFGENMSG)
 
 # As ELEMENTS, which reads one element only.
 _LIST_ELEMENTS = Attr(3, "NFTA_SET_ELEM_LIST_ELEMENTS", Array(NFTA_LIST_ELEM))
@@ -51,7 +55,20 @@ def get_table_use(table: str) -> Request:
 
 def dump_sets(table: str) -> Request:
     """Every set of the table, without its elements.  Kernel errors: ENOENT if the table is not there."""
-    return request(NFT_MSG_GETSET, NLM_F_DUMP, table, [], f"list the sets of table {table}", SET)
+    return request(NFT_MSG_GETSET, NLM_F_DUMP, table, [], f"list the sets of table {table}", _SETS)
+
+
+def read_sets(replies: list[Any], table: str) -> dict[str, str]:
+    """Return {name: comment} of the table's sets in the replies to dump_sets.
+
+    Kernels before 5.18 ignore the table in the request and list the sets of every table.
+    """
+    _, _, table_name = table.partition(" ")
+    listed = [attrs for _, attrs in replies if attrs.get(NFTA_SET_TABLE) == table_name]
+    return {
+        attrs.get(NFTA_SET_NAME, ""): comment_of(attrs.get(NFTA_SET_USERDATA, b""), NFTNL_UDATA_SET_COMMENT)
+        for attrs in listed
+    }
 
 
 def dump_elements(table: str, name: str) -> Request:

@@ -43,12 +43,12 @@ def comment_in(answer: Answer) -> str | None:
     return comment_of(found.get(NFTA_SET_ELEM_USERDATA, b""))
 
 
-def comment_of(udata: bytes) -> str:
-    """The comment in the user data of a rule or an element, "" if there is none."""
+def comment_of(udata: bytes, wanted: int = NFTNL_UDATA_COMMENT) -> str:
+    """The comment in the user data of a rule or an element, "" if there is none.  wanted: its type there."""
     start = 0
     while start + 2 <= len(udata):
         type, length = udata[start], udata[start + 1]
-        if type == NFTNL_UDATA_COMMENT:
+        if type == wanted:
             return udata[start + 2 : start + 2 + length].split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
         start += 2 + length
     return ""

@@ -1,7 +1,8 @@
 """The nf_tables expressions that rules are made of.  Pure.
 
 Over each stands the line by which `nft --debug=netlink` shows it.
-Source: include/uapi/linux/netfilter/nf_tables.h; net/netfilter/nft_{meta,cmp,payload,bitwise,lookup,immediate,masq}.c.
+Source: include/uapi/linux/netfilter/{nf_tables,nf_nat}.h;
+net/netfilter/nft_{meta,cmp,payload,bitwise,lookup,immediate,masq,nat}.c.
 """
 
 from __future__ import annotations
@@ -69,10 +70,24 @@ NFTA_IMMEDIATE_DREG = Attr(1, "NFTA_IMMEDIATE_DREG", BE32)
 NFTA_IMMEDIATE_DATA = Attr(2, "NFTA_IMMEDIATE_DATA", _DATA)
 IMMEDIATE = Nest(NFTA_IMMEDIATE_DREG, NFTA_IMMEDIATE_DATA)
 
+NFT_NAT_SNAT = 0
+NF_NAT_RANGE_MAP_IPS, NF_NAT_RANGE_PROTO_RANDOM_FULLY = 1 << 0, 1 << 4
+NFTA_MASQ_FLAGS = Attr(1, "NFTA_MASQ_FLAGS", BE32)
+MASQ = Nest(NFTA_MASQ_FLAGS)
+NFTA_NAT_TYPE = Attr(1, "NFTA_NAT_TYPE", BE32)
+NFTA_NAT_FAMILY = Attr(2, "NFTA_NAT_FAMILY", BE32)
+NFTA_NAT_REG_ADDR_MIN = Attr(3, "NFTA_NAT_REG_ADDR_MIN", BE32)
+NFTA_NAT_FLAGS = Attr(7, "NFTA_NAT_FLAGS", BE32)
+NAT = Nest(NFTA_NAT_TYPE, NFTA_NAT_FAMILY, NFTA_NAT_REG_ADDR_MIN, NFTA_NAT_FLAGS)
+
 # The "match" expression carries a match of iptables, as iptables-nft writes it (nf_tables_compat.h).
 NFTA_MATCH_NAME = Attr(1, "NFTA_MATCH_NAME", STRZ)
 NFTA_MATCH_INFO = Attr(3, "NFTA_MATCH_INFO", BYTES)
 MATCH = Nest(NFTA_MATCH_NAME, NFTA_MATCH_INFO)
+# And the "target" expression a target.
+NFTA_TARGET_NAME = Attr(1, "NFTA_TARGET_NAME", STRZ)
+NFTA_TARGET_INFO = Attr(3, "NFTA_TARGET_INFO", BYTES)
+TARGET = Nest(NFTA_TARGET_NAME, NFTA_TARGET_INFO)
 
 KINDS = {
     "meta": META,
@@ -81,7 +96,10 @@ KINDS = {
     "bitwise": BITWISE,
     "lookup": LOOKUP,
     "immediate": IMMEDIATE,
+    "masq": MASQ,
+    "nat": NAT,
     "match": MATCH,
+    "target": TARGET,
 }
 
 
@@ -161,6 +179,22 @@ def _verdict(*parts: bytes) -> bytes:
 def masq() -> bytes:
     """[ masq ]"""
     return _expression("masq")
+
+
+def masq_fully_random() -> bytes:
+    """[ masq flags 0x10 ]: from a port that is chosen at random"""
+    return _expression("masq", NFTA_MASQ_FLAGS(NF_NAT_RANGE_PROTO_RANDOM_FULLY))
+
+
+def immediate(dreg: int, value: bytes) -> bytes:
+    """[ immediate reg D VALUE ]"""
+    return _expression("immediate", NFTA_IMMEDIATE_DREG(dreg), NFTA_IMMEDIATE_DATA([NFTA_DATA_VALUE(value)]))
+
+
+def snat(nfproto: int, reg: int, flags: int) -> bytes:
+    """[ nat snat ip addr_min reg R flags FLAGS ]; the kernel adds NF_NAT_RANGE_MAP_IPS, and newer ones also say so"""
+    parts = [NFTA_NAT_TYPE(NFT_NAT_SNAT), NFTA_NAT_FAMILY(nfproto), NFTA_NAT_REG_ADDR_MIN(reg)]
+    return _expression("nat", *parts, NFTA_NAT_FLAGS(flags | NF_NAT_RANGE_MAP_IPS))
 
 
 def read(expressions: list[dict[Attr, Any]]) -> list[tuple[str, dict[Attr, Any]]]:

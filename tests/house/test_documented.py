@@ -9,7 +9,15 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 READERS = {"text", "flag", "number", "object", "items", "texts", "objects"}
-SETTINGS = ["conf.py", "ipam/choose.py", "ipam/data_dir.py", "ipam/settings.py", "ipam/ranges.py", "ipam/static.py"]
+SETTINGS = [
+    "conf.py",
+    "masquerade_options.py",
+    "ipam/choose.py",
+    "ipam/data_dir.py",
+    "ipam/settings.py",
+    "ipam/ranges.py",
+    "ipam/static.py",
+]
 
 
 def keys(path: Path) -> set[str]:

@@ -21,11 +21,12 @@ MODULES = sorted(p for p in PACKAGE.rglob("*.py") if "console" not in p.parts)
 FLOOR = {"errnos", "errors", "undo", "jsonio", "ip", "printable", "__init__"}
 CORE = FLOOR | {
     "nlmsg", "attachment", "args", "conf", "mac", "result", "result_old", "result_read", "versions", "plan",
+    "masquerade_options", "nft_variant", "iptables_variant",
     "nft_ruleset", "antispoof_ruleset", "nft_names", "nft_owner", "netlink/exchange", "netlink/extended_ack",
     "netlink/rt_link", "netlink/rt_link_dump", "netlink/rt_addr", "netlink/rt_addr_dump",
     "netlink/rt_route", "netlink/rt_route_read", "netlink/rt_route_dump",
     "netlink/nft", "netlink/nft_array", "netlink/nft_define", "netlink/nft_dump", "netlink/nft_element",
-    "netlink/nft_expr", "netlink/nft_rule", "netlink/__init__",
+    "netlink/nft_expr", "netlink/nft_interval", "netlink/nft_rule", "netlink/__init__",
     "netlink/rt_nsid", "ipam/lease", "ipam/ranges", "ipam/settings", "ipam/data_dir", "ipam/static",
     "ipam/validate", "ipam/__init__", "commands/__init__",
 }  # fmt: skip
@@ -180,6 +181,7 @@ HEADERS = [
     "linux/netlink.h", "linux/rtnetlink.h", "linux/if.h",
     "linux/if_link.h", "linux/if_addr.h", "linux/veth.h", "linux/nsfs.h", "linux/net_namespace.h",
     "linux/sched.h", "linux/netfilter/nfnetlink.h", "linux/netfilter/nf_tables.h", "linux/netfilter/nf_tables_compat.h",
+    "linux/netfilter/nf_nat.h",
     "linux/netfilter.h", "linux/netfilter_ipv4.h", "linux/netfilter_arp.h", "linux/capability.h",
 ]  # fmt: skip
 # Names of ours, or of headers that are not for user space (ip6_route.h), or another header's (libnftnl, nftables).
