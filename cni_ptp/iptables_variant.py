@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     Network = tuple[bytes, int]
 
 _DADDR = {4: (16, 4), 6: (24, 16)}  # offset and length in the header
-_NF_ACCEPT = 1
 # Of struct nf_nat_ipv4_multi_range_compat and of struct nf_nat_range: where flags and the first address are.
 _RANGE = {4: (4, 8, 4), 6: (0, 4, 16)}
 
@@ -47,19 +46,19 @@ def lacks_of_rules(rules: list[Message], variant: Variant) -> list[str]:
     lacks = []
     if not any(_translation(rule, variant.version) == wanted for rule in found):
         lacks.append(f"does not {variant.iptables_target()}")
-    accepted = [_accepted(rule, variant.version) for rule in found]
+    accepted = [spared_by(rule, variant.version, (nft_expr.NF_ACCEPT,)) for rule in found]
     lacks += [f"does not spare {cidr_text(*network)}" for network in variant.networks if network not in accepted]
     return lacks
 
 
-def _accepted(rule: list[Expression], version: int) -> Network | None:
-    """Return the network to which a rule accepts everything, None if it is another rule."""
+def spared_by(rule: list[Expression], version: int, codes: tuple[int, ...]) -> Network | None:
+    """Return the destination for which a rule ends in one of the verdicts; None if it does not."""
     verdicts = [
         values.get(nft_expr.NFTA_IMMEDIATE_DATA, {}).get(nft_expr.NFTA_DATA_VERDICT, {})
         for name, values in rule
         if name == "immediate"
     ]
-    if not any(verdict.get(nft_expr.NFTA_VERDICT_CODE) == _NF_ACCEPT for verdict in verdicts):
+    if not any(verdict.get(nft_expr.NFTA_VERDICT_CODE) in codes for verdict in verdicts):
         return None
     offset, size = _DADDR[version]
     matches = dict(rule)

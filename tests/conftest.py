@@ -72,7 +72,7 @@ def host(_mounts: None, plugin_file: Path) -> Iterator[Host]:
 
 
 @contextlib.contextmanager
-def _iptables(host: Host, flavour: str) -> Iterator[None]:
+def iptables_of(host: Host, flavour: str) -> Iterator[None]:
     """The host's iptables works on that kernel interface."""
     directory = "/run/alternatives"
     os.mkdir(directory)
@@ -89,7 +89,7 @@ def _iptables(host: Host, flavour: str) -> Iterator[None]:
 @pytest.fixture(params=["nft", "legacy"])
 def iptables_flavour(request: pytest.FixtureRequest, host: Host) -> Iterator[str]:
     """Which kernel interface the host's iptables works on."""
-    with _iptables(host, request.param):
+    with iptables_of(host, request.param):
         yield str(request.param)
 
 
@@ -97,5 +97,5 @@ def iptables_flavour(request: pytest.FixtureRequest, host: Host) -> Iterator[str
 def masquerader(request: pytest.FixtureRequest, host: Host) -> Iterator[str]:
     """What masquerades, as a value of "ipMasqBackend": nf_tables, or iptables of either flavour."""
     backend, _, flavour = str(request.param).partition("-")
-    with _iptables(host, flavour) if flavour else contextlib.nullcontext():
+    with iptables_of(host, flavour) if flavour else contextlib.nullcontext():
         yield backend

@@ -6,7 +6,7 @@ import argparse
 import os
 from stat import S_ISREG
 
-from .. import jsonio
+from .. import jsonio, masquerade_options
 from ..args import is_name
 from ..errors import INVALID_ENVIRONMENT_VARIABLES, CniError
 from ..ip import cidr_text, contains, network_of, parse_cidr, text_of
@@ -34,6 +34,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         help=f"its addresses, once or twice (one IPv4, one IPv6; default {_SUBNET_V4} and a random fd.../64)",
     )
+    parser.add_argument(
+        "--non-masquerade",
+        metavar="CIDR",
+        action="append",
+        default=[],
+        help="a destination that its containers reach with their own addresses (nonMasqueradeCIDRs); may be repeated",
+    )
 
 
 class Listed:
@@ -54,11 +61,12 @@ def prepared(options: argparse.Namespace, plugins: str) -> Listed:
     if not is_name(name):
         raise CniError(INVALID_ENVIRONMENT_VARIABLES, about, "a network's name has letters, digits, '_', '.' and '-'")
     subnets = _subnets(options.subnet, about)
+    spared = _spared(options.non_masquerade, about)
     if not options.force:
         if os.path.lexists(path):
             raise CniError(INVALID_ENVIRONMENT_VARIABLES, about, "it is there already; --force replaces it")
         _refuse_collisions(name, directory, subnets, about)
-    document = _document(name, subnets, os.access(os.path.join(plugins, "portmap"), os.X_OK))
+    document = _document(name, subnets, spared, os.access(os.path.join(plugins, "portmap"), os.X_OK))
     return Listed(path, jsonio.dumps(document) + b"\n")
 
 
@@ -124,6 +132,18 @@ def _subnets(wanted: list[str] | None, about: str) -> list[tuple[bytes, int]]:
     return subnets
 
 
+def _spared(wanted: list[str], about: str) -> dict[str, list[str]]:
+    """Return the key for the destinations that are not masqueraded, if there are any."""
+    if not wanted:
+        return {}
+    key = "nonMasqueradeCIDRs"
+    try:
+        masquerade_options.parse(jsonio.Fields({key.lower(): wanted}, ""))
+    except CniError as e:
+        raise CniError(INVALID_ENVIRONMENT_VARIABLES, about, e.details) from None
+    return {key: wanted}
+
+
 def _refuse_collisions(name: str, directory: str, subnets: list[tuple[bytes, int]], about: str) -> None:
     for path in files(directory):
         try:
@@ -143,11 +163,14 @@ def _refuse_collisions(name: str, directory: str, subnets: list[tuple[bytes, int
                     raise CniError(INVALID_ENVIRONMENT_VARIABLES, about, f"{details}; choose another --subnet")
 
 
-def _document(name: str, subnets: list[tuple[bytes, int]], portmap: bool) -> dict[str, Any]:
+def _document(
+    name: str, subnets: list[tuple[bytes, int]], spared: dict[str, list[str]], portmap: bool
+) -> dict[str, Any]:
     defaults = {4: "0.0.0.0/0", 16: "::/0"}
     ptp = {
         "type": "ptp",
         "ipMasq": True,
+        **spared,
         "ipam": {
             "type": "host-local",
             "ranges": [[{"subnet": cidr_text(addr, length)}] for addr, length in subnets],

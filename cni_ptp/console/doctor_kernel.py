@@ -11,7 +11,7 @@ from ..netlink import nft, nft_define
 from ..nft_names import NAME
 from ..nft_socket import open_socket
 from ..nlmsg import NLM_F_DUMP, Request
-from . import sandbox
+from . import doctor_exclusions, sandbox
 from .diagnosis import Line, ok, problem, warning
 from .survey import Survey
 
@@ -34,6 +34,7 @@ def lines(survey: Survey) -> Iterator[Line]:
     yield from _probes(survey)
     yield _iptables()
     yield from _rulesets(survey)
+    yield from doctor_exclusions.lines(survey)
 
 
 def _kernel() -> Line:

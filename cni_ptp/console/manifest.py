@@ -23,6 +23,7 @@ FILES = (
     "cni_ptp/console/demo.py",
     "cni_ptp/console/diagnosis.py",
     "cni_ptp/console/doctor.py",
+    "cni_ptp/console/doctor_exclusions.py",
     "cni_ptp/console/doctor_files.py",
     "cni_ptp/console/doctor_kernel.py",
     "cni_ptp/console/doctor_network.py",

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.another_user import ANOTHER_USER, give_away
+from tests.conftest import iptables_of
 from tests.console.people import CONF, CONF_DIR, ask, attach, configure
 from tests.namespaces import Host
 
@@ -105,6 +106,26 @@ def test_a_forward_chain_that_drops(doctor: Doctor) -> None:
         "nft", "add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }"
     )
     doctor.says(WARNING, "forward chain", "ip filter FORWARD", "accept")
+
+
+@pytest.mark.parametrize("flavour", ["nft", "legacy"])
+@pytest.mark.parametrize("six", ["", "6"])
+@pytest.mark.parametrize("verdict", ["ACCEPT", "RETURN"])
+def test_destinations_that_iptables_spares_without_effect(doctor: Doctor, flavour: str, six: str, verdict: str) -> None:
+    network = "fd77::/16" if six else "10.64.0.0/11"
+    source = "fd77::1" if six else "10.9.0.2"
+    iptables = f"ip{six}tables-{flavour}"
+    rule = ("POSTROUTING", "-s", source, "-d", network, "-j", verdict)
+    with iptables_of(doctor.host, flavour):
+        doctor.host.run(iptables, "-t", "nat", "-A", "POSTROUTING", "!", "-d", network, "-j", verdict)
+        doctor.host.run(iptables, "-t", "nat", "-A", "POSTROUTING", "-j", verdict)
+        doctor.says(OK)
+        doctor.host.run(iptables, "-t", "nat", "-A", *rule)
+        doctor.says(WARNING, "iptables nat", network, "nonMasqueradeCIDRs", "nonmasquerade4")
+        attach(doctor.host, "c1")
+        element = f"{{ {network} }}"
+        doctor.host.run("nft", "add", "element", "inet", "cni_ptp", f"nonmasquerade{six or 4}", element)
+        doctor.says(OK)
 
 
 def test_the_go_plugins_table_and_firewalls(doctor: Doctor) -> None:

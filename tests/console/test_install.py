@@ -180,6 +180,17 @@ def test_a_conflist_over_the_hosts_own_network_is_refused(host: Host, to: Path, 
     assert ask(host, *argv, "--subnet", "10.86.0.0/24").returncode == 0
 
 
+def test_a_conflist_names_the_destinations_that_are_not_masqueraded(host: Host, to: Path, tmp_path: Path) -> None:
+    net_d = tmp_path / "net.d"
+    argv = ["install", "--to", str(to), "--conflist", "mynet", "--conf-dir", str(net_d)]
+    done = ask(host, *argv, "--non-masquerade", "10.0.0.1/8")
+    assert done.returncode == 1 and "the network is 10.0.0.0/8" in done.stderr
+    assert list(to.iterdir()) == [] and not net_d.exists()
+    assert ask(host, *argv, "--non-masquerade", "10.0.0.0/8", "--non-masquerade", "fd00::/8").returncode == 0
+    plugin = json.loads((net_d / "10-mynet.conflist").read_bytes())["plugins"][0]
+    assert plugin["nonMasqueradeCIDRs"] == ["10.0.0.0/8", "fd00::/8"]
+
+
 def test_make_does_both_as_well(host: Host, to: Path, tmp_path: Path) -> None:
     make = ("make", "-s", "-C", str(Path(__file__).parents[2]))
     conflist = f"INSTALL_ARGS=--with-ipam --conflist mynet --conf-dir {tmp_path}/net.d"

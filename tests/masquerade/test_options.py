@@ -267,6 +267,19 @@ def test_list_and_show_know_a_container_with_options(host: Host, masquerader: st
     assert "10.1.2.2" in host.run(str(host.plugin_file), "show", "c1").stdout
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_list_calls_a_container_healthy_of_which_one_family_is_masqueraded(
+    host: Host, masquerader: str, version: int, tmp_path: Path
+) -> None:
+    host.container()
+    configuration = masq(masquerader, ipMasqFamilies=[FAMILY[version]])
+    (tmp_path / "10-mynet.conf").write_text(json.dumps(configuration))
+    result = host.plugin("ADD", configuration).ok()
+    argv = [str(host.plugin_file), "list", "--json", "--conf-dir", str(tmp_path)]
+    (found,) = json.loads(host.run(*argv).stdout)
+    assert (found["masqueraded"], found["wrong"]) == ([own(result, version)], [])
+
+
 def test_a_kernel_without_nat_in_inet_tables_has_the_options_in_a_table_a_family(host: Host) -> None:
     attachment = Attachment("n", "one", "eth0")
     addresses = [(bytes((10, 0, 0, 2)), 24), (b"\xfd" + bytes(15), 64)]
