@@ -6,7 +6,7 @@ from . import errnos
 from .errors import NetlinkError
 from .ip import version_of
 from .netlink import nft, nft_define, nft_dump, nft_rule
-from .nft_names import POSTROUTING, has_own_set, masq_set, operators_set
+from .nft_names import POSTROUTING, has_own_set, masq_set, operators_set, variant_spared_set
 from .nft_ruleset import own_set_length, skeleton
 
 TYPE_CHECKING = False
@@ -41,11 +41,17 @@ def mending(
     variants = _variants(versions, there, [v for v in wanted if v.version in versions], unwanted)
     requests = _early_chain_deleted(sock, table) + skeleton(table, versions, lengths, operators, variants)
     for variant in wanted:
-        if variant.version in versions:
-            from .nft_variant import refilled
-
-            requests += refilled(table, variant)
+        if variant.version in versions and variant.networks:
+            requests += _networks(table, variant)
     return requests
+
+
+def _networks(table: str, variant: Variant) -> list[Request]:
+    """Return what fills the set of the spared destinations, which is there."""
+    from .netlink.nft_interval import add_bounds, bounds, flush_set
+
+    name = variant_spared_set(variant.version, variant.name)
+    return [flush_set(table, name), *add_bounds(table, name, bounds(variant.networks))]
 
 
 def _variants(

@@ -58,6 +58,16 @@ def has_own_set(addr: bytes, length: int) -> bool:
     return length < bits(addr)
 
 
+def masquerade_chain(version: int) -> str:
+    """The chain that decides by the destination."""
+    return f"masquerade{version}"
+
+
+def variant_chain(version: int, variant: str) -> str:
+    """The chain that translates what the addresses of a variant send."""
+    return f"{masquerade_chain(version)}_{variant}"
+
+
 def variant_set(version: int, variant: str) -> str:
     """The set of the addresses of a variant (masquerade_options)."""
     return f"{masq_set(version)}_{variant}"

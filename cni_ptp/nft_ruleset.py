@@ -56,7 +56,17 @@ from .netlink.nft_expr import (
     return_,
     snat,
 )
-from .nft_names import POSTROUTING, PRIORITY, masq_set, operators_set, own_set, variant_set, variant_spared_set
+from .nft_names import (
+    POSTROUTING,
+    PRIORITY,
+    masq_set,
+    masquerade_chain,
+    operators_set,
+    own_set,
+    variant_chain,
+    variant_set,
+    variant_spared_set,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,8 +108,10 @@ def skeleton(
             requests.append(_operators_set(table, version, numbers))
     for variant in variants:
         requests += _variant_sets(table, variant, numbers)
-        requests.append(nft_define.new_chain(table, variant_chain(variant)))
-        requests += _refilled(table, variant_chain(variant), variant_rules(table, variant, numbers))
+        requests.append(nft_define.new_chain(table, variant_chain(variant.version, variant.name)))
+        requests += _refilled(
+            table, variant_chain(variant.version, variant.name), variant_rules(table, variant, numbers)
+        )
     for chain in chains(versions):
         requests += _refilled(table, chain, rules(table, chain, versions, lengths, numbers, variants=variants))
     return requests
@@ -108,16 +120,6 @@ def skeleton(
 def _refilled(table: str, chain: str, wanted: list[list[bytes]]) -> list[Request]:
     flushed = nft_rule.flush_chain(table, chain)
     return [flushed, *[nft_rule.add_rule(table, chain, rule) for rule in wanted]]
-
-
-def masquerade_chain(version: int) -> str:
-    """The chain that decides by the destination."""
-    return f"masquerade{version}"
-
-
-def variant_chain(variant: Variant) -> str:
-    """The chain that translates what the addresses of a variant send."""
-    return f"{masquerade_chain(variant.version)}_{variant.name}"
 
 
 def chains(versions: tuple[int, ...]) -> list[str]:
@@ -182,7 +184,7 @@ def rules(
     own = [_own(table, version, n, numbers.get(own_set(version, n), 0)) for n in sorted(lengths[version], reverse=True)]
     spared = [_spared(table, version, operators_set(version), numbers)] if spares else []
     varied = [
-        _goto(table, version, variant_set(version, v.name), variant_chain(v), numbers)
+        _goto(table, version, variant_set(version, v.name), variant_chain(v.version, v.name), numbers)
         for v in variants
         if v.version == version
     ]

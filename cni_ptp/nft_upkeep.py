@@ -17,13 +17,14 @@ from .nft_names import (
     element_places,
     has_own_set,
     masq_set,
+    masquerade_chain,
     operators_set,
     table_of,
     variant_set,
 )
 from .nft_owner import network_marks, owner_marks, parse_comment, variant_of
 from .nft_removal import deletions
-from .nft_ruleset import chains, masquerade_chain, own_set_length, rules, skeleton
+from .nft_ruleset import chains, own_set_length, rules, skeleton
 from .nft_search import search
 from .nft_socket import open_socket
 from .nft_transaction import commit, generation, retry

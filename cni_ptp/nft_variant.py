@@ -8,9 +8,7 @@ from __future__ import annotations
 from .ip import parse_ip
 from .masquerade_options import MASQUERADE, NAME_DIGITS, RANDOM_FULLY, SNAT, Variant
 from .netlink.nft import NFTA_CHAIN_USE, get_chain, get_element, is_there
-from .netlink.nft_interval import add_bounds, bounds, flush_set
-from .nft_names import masq_set, table_of, variant_spared_set
-from .nft_ruleset import variant_chain
+from .nft_names import masq_set, table_of, variant_chain, variant_spared_set
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +24,7 @@ def questions(layout: Layout, variants: list[Variant]) -> list[Request]:
     asked = []
     for variant in variants:
         table = table_of(layout, variant.version)
-        asked.append(get_chain(table, variant_chain(variant)))
+        asked.append(get_chain(table, variant_chain(variant.version, variant.name)))
         if variant.networks:
             name = variant_spared_set(variant.version, variant.name)
             asked.append(get_element(table, name, variant.networks[0][0]))
@@ -66,11 +64,3 @@ def _read_statement(text: str) -> tuple[bytes | None, bool]:
     except ValueError:
         source = None
     return source, bool(random_fully) and words.startswith((MASQUERADE, SNAT))
-
-
-def refilled(table: str, variant: Variant) -> list[Request]:
-    """Return what fills the set of the spared destinations, which is there."""
-    if not variant.networks:
-        return []
-    name = variant_spared_set(variant.version, variant.name)
-    return [flush_set(table, name), *add_bounds(table, name, bounds(variant.networks))]

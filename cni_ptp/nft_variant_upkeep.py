@@ -8,8 +8,8 @@ from .netlink.nft_dump import dump_bounds, dump_elements, read_bounds, read_elem
 from .netlink.nft_interval import bounds, delete_set
 from .netlink.nft_rule import flush_chain
 from .nft_mend import mending, sets_of
-from .nft_names import table_of, variant_set, variant_spared_set
-from .nft_ruleset import variant_chain, variant_rules
+from .nft_names import table_of, variant_chain, variant_set, variant_spared_set
+from .nft_ruleset import variant_rules
 from .nft_transaction import commit, generation, retry
 from .nft_variant import listed
 
@@ -36,7 +36,7 @@ def findings(
     words = []
     for variant in variants:
         table = table_of(layout, variant.version)
-        words += lacks(sock, table, variant_chain(variant), variant_rules(table, variant, {}))
+        words += lacks(sock, table, variant_chain(variant.version, variant.name), variant_rules(table, variant, {}))
         name = variant_spared_set(variant.version, variant.name)
         if variant.networks and _bounds(sock, table, name) != bounds(variant.networks):
             words.append(f"nf_tables set {table} {name} has not the networks of nonMasqueradeCIDRs")
@@ -76,7 +76,7 @@ def _has_addresses(sock: Socket, table: str, variant: Variant) -> bool:
 
 def _deletion(table: str, variant: Variant) -> list[Request]:
     """Return what deletes a variant that nothing leads to."""
-    chain = variant_chain(variant)
+    chain = variant_chain(variant.version, variant.name)
     requests = [flush_chain(table, chain), delete_chain(table, chain)]
     requests.append(delete_set(table, variant_set(variant.version, variant.name)))
     if variant.spares:

@@ -157,6 +157,15 @@ def test_masquerading_by_netlink_loads_what_it_does(watched: Watched) -> None:
     loads(watched, "DEL", {**conf, "prevResult": result}, DEL | UNMASQUERADE)
 
 
+def test_masquerading_with_options_loads_two_modules_more(watched: Watched) -> None:
+    conf = {**CONF, "ipMasq": True, "ipMasqBackend": "nftables", "nonMasqueradeCIDRs": ["10.0.0.0/8"]}
+    watched.call("ADD", conf)
+    watched.call("DEL", conf)
+
+    result = loads(watched, "ADD", conf, ADD | MASQUERADE | modules("masquerade_options nft_variant"))
+    loads(watched, "DEL", {**conf, "prevResult": result}, DEL | UNMASQUERADE)
+
+
 def test_version_and_the_about_text_load_the_edge_alone(watched: Watched) -> None:
     watched.host.plugin("VERSION", b"", exe=watched.file)
     assert watched.loaded()[0] == EDGE
