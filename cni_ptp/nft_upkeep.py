@@ -120,9 +120,16 @@ def _rules(sock: Socket, table: str, chain: str) -> list[Any]:
 
 
 def _facts(expressions: list[dict[Attr, Any]]) -> list[tuple[str, dict[Attr, Any]]]:
-    """What a rule's expressions are; the number a set had in its batch is no part of it."""
+    """What a rule's expressions are; the number a set had in its batch is no part of it.
+
+    Nor is the flag of source NAT that the kernel sets by itself, and tells of or not.
+    """
     found = nft_expr.read(expressions)
-    return [(name, {k: v for k, v in attrs.items() if k is not nft_expr.NFTA_LOOKUP_SET_ID}) for name, attrs in found]
+    for _, attrs in found:
+        attrs.pop(nft_expr.NFTA_LOOKUP_SET_ID, None)
+        if nft_expr.NFTA_NAT_FLAGS in attrs:
+            attrs[nft_expr.NFTA_NAT_FLAGS] &= ~nft_expr.NF_NAT_RANGE_MAP_IPS
+    return found
 
 
 def _element_missing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import re
 import socket
@@ -242,6 +243,42 @@ def test_what_a_container_that_is_gone_left_has_no_effect_on_the_next_with_its_a
     assert host.plugin("CHECK", {**configuration, "prevResult": result}).ok() is None
     host.plugin("DEL", configuration).ok()
     assert "10.1.2.2" not in ruleset(host)
+
+
+@pytest.mark.parametrize("options", ["nonMasqueradeCIDRs", "ipMasqSource", "ipMasqRandomFully", "all"])
+def test_nft_takes_back_what_it_prints_of_the_options(host: Host, options: str) -> None:
+    host.container()
+    configuration = masq("nftables", **OPTIONS[options])
+    result = host.plugin("ADD", configuration).ok()
+    printed = ruleset(host)
+    host.run("nft", "-f", "-", input="flush ruleset\n" + printed)
+    assert ruleset(host) == printed
+    assert host.plugin("CHECK", {**configuration, "prevResult": result}).ok() is None
+    host.plugin("DEL", configuration, netns="").ok()
+    assert "10.1.2.2" not in ruleset(host)
+
+
+def test_many_plugins_at_once_with_different_options_leave_nothing_and_harm_nobody(host: Host) -> None:
+    chosen = [{}, *OPTIONS.values()]
+    names = [f"c{i}" for i in range(48)]
+    results = {}
+
+    def attach_and_detach(number: int) -> None:
+        configuration, name = masq("nftables", **chosen[number % len(chosen)]), names[number]
+        results[name] = host.plugin("ADD", configuration, container=name, netns=f"/run/netns/{name}").ok()
+        if number % 5:
+            host.plugin("DEL", configuration, container=name, netns=f"/run/netns/{name}").ok()
+
+    for name in names:
+        host.container(name)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(attach_and_detach, range(len(names))))
+    assert set(re.findall(r"mynet (c\d+) eth0", ruleset(host))) == set(names[::5])
+    for number, name in list(enumerate(names))[::5]:
+        configuration = {**masq("nftables", **chosen[number % len(chosen)]), "prevResult": results[name]}
+        assert host.plugin("CHECK", configuration, container=name, netns=f"/run/netns/{name}").ok() is None
+        host.plugin("DEL", configuration, container=name, netns="").ok()
+    assert "mynet" not in ruleset(host)
 
 
 def test_gc_deletes_the_options_that_nobody_uses_any_more_and_keeps_the_others(host: Host) -> None:
