@@ -140,6 +140,40 @@ def test_check_passes_and_del_leaves_nothing(host: Host, masquerader: str, optio
     assert host.snapshot() == before
 
 
+@pytest.mark.parametrize("options", list(OPTIONS))
+def test_an_add_that_fails_later_leaves_nothing_of_the_options(host: Host, masquerader: str, options: str) -> None:
+    base_chains(host)
+    host.container()
+    before = host.snapshot()
+    configuration = masq(masquerader, **OPTIONS[options])
+    configuration["ipam"]["routes"] = [{"dst": "198.18.0.0/15", "gw": "9.9.9.9"}]
+    host.plugin("ADD", configuration).error(100)
+    assert "10.1.2.2" not in ruleset(host)
+    host.plugin("GC", {**configuration, "cniVersion": "1.1.0", "cni.dev/valid-attachments": []}).ok()
+    assert host.snapshot() == before
+
+
+def test_an_add_that_fails_gives_back_what_it_took_from_one_with_options(host: Host) -> None:
+    gone = host.container("gone")
+    host.plugin("ADD", masq("nftables", ("v4",), **OPTIONS["all"]), container="gone", netns=gone.path).ok()
+    (veth,) = [link["ifname"] for link in host.ip("link") if link.get("ifalias", "").startswith("cni-ptp")]
+    host.run("ip", "link", "del", veth)
+    for lease in Path("/var/lib/cni/networks/mynet").glob("10.*"):
+        lease.unlink()
+    before = ruleset(host)
+    host.container()
+    configuration = masq("nftables", ("v4",), **OPTIONS["nonMasqueradeCIDRs"])
+    configuration["ipam"]["routes"] = [{"dst": "198.18.0.0/15", "gw": "9.9.9.9"}]
+    host.plugin("ADD", configuration, args="IP=10.1.2.2;IgnoreUnknown=1").error(100)
+    assert len(elements(before)) == 3
+    assert elements(before) == elements(ruleset(host))
+
+
+def elements(text: str) -> list[str]:
+    """Return the elements that name an owner."""
+    return sorted(re.findall(r"\S+(?: \. \S+)? comment \"mynet [^\"]*\"", text))
+
+
 @pytest.mark.parametrize("options", ["nonMasqueradeCIDRs", "ipMasqSource", "ipMasqRandomFully"])
 def test_check_tells_that_a_container_is_masqueraded_otherwise_than_configured(
     host: Host, masquerader: str, options: str
