@@ -130,7 +130,7 @@ def _changes_to_add(
 def _elements(
     layout: Layout, attachment: Attachment, addresses: dict[bytes, int], variants: dict[int, Variant]
 ) -> list[Element]:
-    """The elements that the addresses are to have."""
+    """Return the elements that the addresses are to have."""
     wanted = []
     for addr, length in addresses.items():
         variant = variants[version_of(addr)].name if version_of(addr) in variants else ""

@@ -44,7 +44,7 @@ def masq_set(version: int) -> str:
 
 
 def operators_set(version: int) -> str:
-    """The set of destinations that are not masqueraded, which is the operator's to fill."""
+    """Return the name of the set of destinations that are not masqueraded, which is the operator's to fill."""
     return f"nonmasquerade{version}"
 
 
@@ -64,17 +64,17 @@ def masquerade_chain(version: int) -> str:
 
 
 def variant_chain(version: int, variant: str) -> str:
-    """The chain that translates what the addresses of a variant send."""
+    """Return the name of the chain that translates what the addresses of a variant send."""
     return f"{masquerade_chain(version)}_{variant}"
 
 
 def variant_set(version: int, variant: str) -> str:
-    """The set of the addresses of a variant (masquerade_options)."""
+    """Return the name of the set of the addresses of a variant (masquerade_options)."""
     return f"{masq_set(version)}_{variant}"
 
 
 def variant_spared_set(version: int, variant: str) -> str:
-    """The set of the destinations that a variant spares."""
+    """Return the name of the set of the destinations that a variant spares."""
     return f"{operators_set(version)}_{variant}"
 
 

@@ -192,7 +192,7 @@ def rules(
 
 
 def variant_rules(table: str, variant: Variant, numbers: dict[str, int]) -> list[list[bytes]]:
-    """The rules of a variant's chain, as `rules`."""
+    """Return the rules of the chain of a variant, as `rules` does."""
     version = variant.version
     found = []
     if variant.spares:
