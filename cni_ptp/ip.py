@@ -93,7 +93,11 @@ def contains(network: bytes, length: int, addr: bytes) -> bool:
 
 
 def is_usable_by_a_container(addr: bytes) -> bool:
-    """Whether a host may have this address: not unspecified, loopback, multicast, or (IPv4) broadcast and reserved."""
+    """Return whether a host may have this address: not unspecified, loopback, multicast or (IPv4) limited broadcast.
+
+    The rest of 0.0.0.0/8 and of 240.0.0.0/4 is like any other to the kernel.  Source: include/linux/in.h
+    ipv4_is_zeronet(), since Linux 5.3; net/ipv4/route.c ip_route_input_slow().
+    """
     if len(addr) == 4:
-        return addr[0] not in (0, 127) and addr[0] < 224
+        return addr[0] != 127 and addr[0] & 0xF0 != 224 and addr not in (bytes(4), b"\xff\xff\xff\xff")
     return addr != bytes(16) and addr != bytes(15) + b"\1" and addr[0] != 0xFF

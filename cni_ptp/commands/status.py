@@ -14,6 +14,11 @@ from ..errors import PLUGIN_NOT_AVAILABLE, CniError
 from ..ipam.choose import choose
 from ..netlink.rt_link import new_veth
 from ..netlink.sock import NETLINK_ROUTE, Socket
+from ..result import Result
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..ipam.choose import Ipam
 
 _CAP_NET_ADMIN, _CAP_SYS_ADMIN = 12, 21  # include/uapi/linux/capability.h
 _NO_DESCRIPTOR = 0xFFFFFFFF  # leads to no namespace: the kernel refuses with EBADF
@@ -33,13 +38,23 @@ def status(args: Args, conf: Conf) -> None:
         refusal = antispoof.refusal()
         reasons += [f"antiSpoof can not be had: {refusal}"] if refusal else []
     try:
-        choose(conf, args).status()
+        ipam = choose(conf, args)
+        ipam.status()
+        refuse_unusable(ipam, conf)
     except CniError as e:
         if not reasons:
             raise
         reasons.append(str(e))
     if reasons:
         raise CniError(PLUGIN_NOT_AVAILABLE, "ADD can not be served now", "; ".join(reasons))
+
+
+def refuse_unusable(ipam: Ipam, conf: Conf) -> None:
+    """Raise CniError 7 if ADD would refuse the addresses that the IPAM is configured to give."""
+    from ..ipam.validate import validate
+
+    for ips in ipam.foreseen():
+        validate(Result([], ips, []), conf.ipam.text("type") if conf.ipam else "")
 
 
 def missing_capabilities() -> list[str]:

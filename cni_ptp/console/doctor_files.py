@@ -8,9 +8,11 @@ import time
 
 from .. import jsonio, spawn
 from ..args import Args
+from ..commands import status
 from ..conf import Conf, ptp, read
 from ..errors import CniError
 from ..ipam import settings
+from ..ipam.choose import choose
 from ..ipam.data_dir import ipam_of
 from ..trusted import distrust
 from . import conflist, lease_files, program
@@ -157,6 +159,10 @@ def _judge(conf: dict[str, Any], plugin: dict[str, Any]) -> list[RangeSet]:
     ipam = ipam_of(network)
     if not ipam.text("type"):
         raise CniError(7, "no plugin name provided", "ipam.type is missing")
+    if not network.fields.flag("embeddedIPAM", True) or ipam.text("type") not in _EMBEDDED:
+        return []
+    embedded = choose(network, _AS_ADD)
+    status.refuse_unusable(embedded, network)
     return settings.read(network, _AS_ADD).sets if ipam.text("type") == "host-local" else []
 
 

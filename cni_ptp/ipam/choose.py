@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..args import Args
     from ..attachment import Attachment
     from ..conf import Conf
-    from ..result import Result
+    from ..result import Address, Result
 
     Held = Callable[[Sequence[bytes]], set[bytes]]
 
@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 
         def gc(self, valid: list[Attachment]) -> None:
             """Nothing of this network is allocated to any but the valid attachments."""
+
+        def foreseen(self) -> list[list[Address]]:
+            """Return results that `add` may come to, the addresses of each; [] if that is not known."""
 
         def status(self) -> None:
             """Returns if `add` can be expected to work."""

@@ -24,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..args import Args
     from ..conf import Conf
+    from ..result import Address
     from .choose import Held
 
 _OURS = ("ptp",)
@@ -90,6 +91,10 @@ class Delegate:
     def gc(self, valid: list[Attachment]) -> None:
         """The plugin kept only what is valid; it has the list with our input."""
         self._call("GC")
+
+    def foreseen(self) -> list[list[Address]]:
+        """Return []: only the plugin knows."""
+        return []
 
     def status(self) -> None:
         """The plugin can serve ADD, or its configuration's version does not let us ask."""

@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..args import Args
     from ..conf import Conf
+    from ..result import Address
     from .choose import Held
     from .settings import Settings
 
@@ -111,6 +112,12 @@ class HostLocal:
         from . import host_local_upkeep
 
         host_local_upkeep.gc(self, valid)
+
+    def foreseen(self) -> list[list[Address]]:
+        """See Ipam."""
+        from . import host_local_upkeep
+
+        return host_local_upkeep.foreseen(self)
 
     def status(self) -> None:
         """CniError 50 if ADD would find no address, or could not write its lease."""

@@ -7,6 +7,7 @@ import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 from ..attachment import Attachment
 from ..errors import CHECK_FAILED, PLUGIN_NOT_AVAILABLE, CniError, words_of
 from ..ip import text_of
+from ..result import Address
 from .leases import owner_of
 
 TYPE_CHECKING = False
@@ -72,6 +73,18 @@ def gc(ipam: HostLocal, valid: list[Attachment]) -> None:
                 rebuild(leases, lambda lease: lease.owner is None or lease.owner in owners)
             except OSError as e:
                 raise leases.failed("collect", e) from None
+
+
+def foreseen(ipam: HostLocal) -> list[list[Address]]:
+    """Return the first and the last address of each range, with its gateway."""
+    from .ranges import packed
+
+    found = []
+    for r in [r for range_set in ipam.settings().sets for r in range_set.ranges]:
+        spans = r.spans(r.start, r.end)
+        ends = {spans[0][0], spans[-1][1]} if spans else set()
+        found += [[Address(packed(end, r.size), r.length, r.gateway)] for end in sorted(ends)]
+    return found
 
 
 def status(ipam: HostLocal) -> None:

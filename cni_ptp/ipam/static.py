@@ -80,6 +80,10 @@ class Static:
     def gc(self, valid: list[Attachment]) -> None:
         """There is nothing to collect."""
 
+    def foreseen(self) -> list[list[Address]]:
+        """Return the configured addresses; [] where the runtime must give some."""
+        return [self.ips] if self.ips else []
+
     def status(self) -> None:
         """Always ready."""
 

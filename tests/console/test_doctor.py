@@ -187,6 +187,9 @@ def test_an_interpreter_that_was_upgraded(doctor: Doctor) -> None:
         ({**CONF, "mtu": "big"}, "mtu must be an integer"),
         ({**CONF, "ipam": {"type": "host-local", "subnet": "10.9.0.0/33"}}, "10.9.0.0/33"),
         ({**CONF, "ipam": {}}, "ipam.type is missing"),
+        ({**CONF, "ipam": {"type": "host-local", "subnet": "127.9.0.0/16"}}, "no address that a container can have"),
+        ({**CONF, "ipam": {"type": "static", "addresses": [{"address": "10.9.0.2/24"}]}}, "has no gateway"),
+        ({**CONF, "ipam": {"type": "static", "addresses": [{"address": "10.9.0/24"}]}}, "CIDR notation"),
         ({"cniVersion": "1.0.0", "name": "mynet", "plugins": [CONF, {"type": "portmap"}]}, "needs the plugin portmap"),
     ],
 )

@@ -36,6 +36,12 @@ MIXES: dict[str, list[tuple[str, str | None]]] = {
     "two gateways of one subnet": [("10.0.0.5/24", "10.0.0.1"), ("10.0.0.6/24", "10.0.0.2")],
     "two subnets, one gateway": [("10.0.0.5/24", "10.0.0.1"), ("10.0.1.5/24", "10.0.0.1")],
     "two of IPv6": [("fd00::5/64", "fd00::1"), ("fd00:1::5/64", "fd00:1::1")],
+    "reserved for future use": [("240.0.0.5/24", "240.0.0.1")],
+    "the last but the limited broadcast": [("255.255.255.254/31", "255.255.254.255")],
+    "this network": [("0.1.2.5/24", "0.1.2.1")],
+    "reserved gateway": [("10.0.0.5/24", "250.1.1.1")],
+    "gateway of this network": [("10.0.0.5/24", "0.0.0.1")],
+    "reserved and IPv6": [("241.0.0.5/8", "241.0.0.1"), ("fd00::5/64", "fd00::1")],
     "several of each": [
         ("10.0.0.5/24", "10.0.0.1"), ("fd00::5/64", "fd00::1"), ("10.1.0.5/32", "10.1.0.1"), ("fd00::6/64", "fd00::1"),
         ("10.2.0.5/16", "10.2.0.1"),
@@ -70,6 +76,12 @@ REFUSED: dict[str, tuple[list[tuple[str, str | None]], str]] = {
     "gateway is the address": ([("10.0.0.5/24", "10.0.0.5")], "address of the container itself"),
     "multicast": ([("224.0.0.5/24", "224.0.0.1")], "no address that a container can have"),
     "loopback": ([("127.0.0.5/8", "127.0.0.1")], "no address that a container can have"),
+    "last of multicast": ([("239.255.255.255/8", "10.0.0.1")], "no address that a container can have"),
+    "limited broadcast": ([("255.255.255.255/32", "10.0.0.1")], "no address that a container can have"),
+    "limited broadcast as gateway": ([("10.0.0.5/24", "255.255.255.255")], "which no host can have"),
+    "unspecified gateway": ([("10.0.0.5/24", "0.0.0.0")], "which no host can have"),
+    "loopback gateway": ([("10.0.0.5/24", "127.0.0.1")], "which no host can have"),
+    "v6 unspecified gateway": ([("fd00::5/64", "::")], "which no host can have"),
     "unspecified": ([("0.0.0.0/0", "10.0.0.1")], "no address that a container can have"),
     "v6 multicast": ([("ff02::5/64", "fd00::1")], "no address that a container can have"),
     "v6 loopback": ([("::1/128", "fd00::1")], "no address that a container can have"),
@@ -85,6 +97,36 @@ def test_addresses_that_can_not_be_used_are_refused_before_anything_is_made(host
     addresses, words = REFUSED[case]
     assert words in host.plugin("ADD", static(addresses)).error(7)["msg"]
     assert host.snapshot() == before
+
+
+@pytest.mark.parametrize("case", [case for case in REFUSED if case != "none"])
+def test_status_tells_that_add_would_refuse_the_configured_addresses(host: Host, case: str) -> None:
+    addresses, words = REFUSED[case]
+    assert words in host.plugin("STATUS", static(addresses, cniVersion="1.1.0")).error(7)["msg"]
+
+
+@pytest.mark.parametrize("subnet", ["240.1.0.0/16", "0.7.0.0/16", "254.0.0.0/8", "255.255.255.0/24"])
+def test_a_pool_of_addresses_that_were_reserved_once_serves_containers(host: Host, subnet: str) -> None:
+    container = host.container()
+    configuration = {**static([]), "cniVersion": "1.1.0", "ipMasq": True}
+    configuration["ipam"] = {"type": "host-local", "subnet": subnet, "routes": [{"dst": "0.0.0.0/0"}]}
+    before = host.snapshot()
+    assert host.plugin("STATUS", configuration).ok() is None
+    result = host.plugin("ADD", configuration).ok()
+    gateway = result["ips"][0]["gateway"]
+    with listening(host, gateway) as port:
+        assert lost_packets(container, gateway, port) == 0
+    assert host.plugin("CHECK", {**configuration, "prevResult": result}).ok() is None
+    assert host.plugin("DEL", configuration).ok() is None
+    assert host.snapshot() == before
+
+
+@pytest.mark.parametrize("subnet", ["127.1.0.0/16", "224.0.0.0/24", "239.255.255.0/24", "ff02::/64", "::/64"])
+def test_status_tells_that_add_would_refuse_each_address_of_a_pool(host: Host, subnet: str) -> None:
+    host.container()
+    configuration = {**static([]), "cniVersion": "1.1.0", "ipam": {"type": "host-local", "subnet": subnet}}
+    msg = host.plugin("ADD", configuration).error(7)["msg"]
+    assert host.plugin("STATUS", configuration).error(7)["msg"].split(" IPAM ")[1] == msg.split(" IPAM ")[1]
 
 
 BAD_ROUTES: list[tuple[dict[str, Any], str]] = [
