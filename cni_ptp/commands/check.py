@@ -1,6 +1,7 @@
 """CHECK: the attachment is as ADD left it, or the error names every difference.
 
-What later plugins of the chain may change is let pass: further addresses and routes, routes moved to another table.
+What later plugins of the chain may change is let pass: further addresses and routes, routes moved to another table,
+an MTU that the configuration does not give.
 Source: CNI SPEC.md "CHECK".
 """
 
@@ -141,9 +142,14 @@ class Findings:
             self.say(f"interface {name} is down")
         if wanted.mac and wanted.mac.lower() != mac_text(link.mac):
             self.say(f"interface {name} has MAC {mac_text(link.mac)}, not {wanted.mac}")
-        if wanted.mtu and wanted.mtu != link.mtu:
+        if self.settings.mtu and wanted.mtu and wanted.mtu != link.mtu and not self._is_mtu_tuned():
             self.say(f"interface {name} has mtu {link.mtu}, not {wanted.mtu}")
         return link
+
+    def _is_mtu_tuned(self) -> bool:
+        from .tuned import has_tuned_mtu
+
+        return has_tuned_mtu(self.attachment)
 
     def _host_end(self, host: Socket, container_link: Link, planned: Plan) -> None:
         try:
@@ -156,6 +162,7 @@ class Findings:
             self.say(f"the other end of {container_link.name} is not in the host's network namespace")
             return
         self._host_link(host, link)
+        self._host_mtu(link, container_link)
         listed = [Addr(r) for r in host.dump(dump_addrs(link.ifindex, link.name)).read()]
         there = {(a.address, a.length) for a in listed if a.ifindex == link.ifindex}
         for gateway in planned.gateways:
@@ -182,12 +189,22 @@ class Findings:
             self.say(f"host interface {link.name} is down")
         if link.master:
             self.say(f"host interface {link.name} is a port of {self._name(host, link.master)}: it routes nothing")
-        wanted = next((i.mtu for i in listed if i.mtu), self.settings.mtu)
-        if wanted and link.mtu != wanted:
-            self.say(f"host interface {link.name} has mtu {link.mtu}, not {wanted}")
         ours = link.name == self.attachment.host_veth() or link.alias.startswith(ALIAS_PREFIX)
         if ours and link.alias != self.attachment.alias():
             self.say(f'host interface {link.name} has alias "{link.alias}", not "{self.attachment.alias()}"')
+
+    def _host_mtu(self, link: Link, container_link: Link) -> None:
+        """A configured MTU is compared; where none is, later plugins may choose, as long as the packets get through.
+
+        Source: include/linux/netdevice.h __is_skb_forwardable(): a veth drops what is longer than its own MTU.
+        """
+        listed = (i.mtu for i in self.previous.interfaces if not i.sandbox and i.name == link.name and i.mtu)
+        wanted = next(listed, self.settings.mtu)
+        if self.settings.mtu and link.mtu != wanted:
+            self.say(f"host interface {link.name} has mtu {link.mtu}, not {wanted}")
+        elif container_link.mtu > link.mtu:
+            words = f"interface {container_link.name} has mtu {container_link.mtu}, more than the {link.mtu} of "
+            self.say(f"{words}host interface {link.name}: longer packets are dropped")
 
     def _host_route(self, host: Socket, link: Link, route: FibRoute) -> None:
         answer = host.ask(get_route(route.dst))[0]

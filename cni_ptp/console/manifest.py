@@ -15,6 +15,7 @@ FILES = (
     "cni_ptp/commands/delete.py",
     "cni_ptp/commands/gc.py",
     "cni_ptp/commands/status.py",
+    "cni_ptp/commands/tuned.py",
     "cni_ptp/conf.py",
     "cni_ptp/console/__init__.py",
     "cni_ptp/console/cli.py",

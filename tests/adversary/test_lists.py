@@ -66,8 +66,8 @@ def test_check_reads_a_link_of_any_length(host: Host, attached: tuple[Container,
     container, checked = attached
     name_often(container)
     assert host.plugin("CHECK", checked).ok() is None
-    container.run("ip", "link", "set", "eth0", "mtu", "1400")
-    assert "mtu" in host.plugin("CHECK", checked).error(105)["details"]
+    container.run("ip", "link", "set", "eth0", "address", "02:00:00:00:00:99")
+    assert "MAC" in host.plugin("CHECK", checked).error(105)["details"]
 
 
 def test_del_succeeds_whatever_the_container_calls_its_link(

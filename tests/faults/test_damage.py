@@ -149,8 +149,52 @@ CHAINS: dict[str, list[dict[str, Any]]] = {
     "tuning": [
         {"type": "tuning", "mac": "02:00:00:00:00:42", "promisc": True, "sysctl": {"net.ipv4.conf.eth0.rp_filter": "2"}}
     ],
+    "mtu": [{"type": "tuning", "mtu": 1300}],
 }
 CHAINS["all"] = CHAINS["portmap"] + CHAINS["bandwidth"] + CHAINS["tuning"]
+
+
+def without_mtu(**more: Any) -> dict[str, Any]:
+    """CONF without an MTU of its own."""
+    return {**{key: value for key, value in CONF.items() if key != "mtu"}, **more}
+
+
+@pytest.mark.parametrize("mtu", [1280, 1400, 1499])
+def test_a_later_plugin_may_lower_the_mtu_of_the_container(host: Host, mtu: int) -> None:
+    container, checked, _ = attached(host, without_mtu())
+    assert checked["prevResult"]["interfaces"][1]["mtu"] == 1500
+    container.run("ip", "link", "set", "eth0", "mtu", str(mtu))
+    assert host.plugin("CHECK", checked).ok() is None
+
+
+def test_a_later_plugin_may_raise_the_mtu_of_both_ends(host: Host) -> None:
+    container, checked, veth = attached(host, without_mtu())
+    host.run("ip", "link", "set", veth, "mtu", "9000")
+    container.run("ip", "link", "set", "eth0", "mtu", "9000")
+    assert host.plugin("CHECK", checked).ok() is None
+
+
+@pytest.mark.parametrize("end", ["container", "host"])
+def test_an_end_whose_packets_the_other_drops_is_named(host: Host, end: str) -> None:
+    container, checked, veth = attached(host, without_mtu())
+    if end == "container":
+        container.run("ip", "link", "set", "eth0", "mtu", "9000")
+    else:
+        host.run("ip", "link", "set", veth, "mtu", "1400")
+    details = host.plugin("CHECK", checked).error(105)["details"]
+    assert f"of host interface {veth}: longer packets are dropped" in details
+
+
+def test_the_plugin_tuning_may_change_a_configured_mtu_and_nobody_else(host: Host, go_plugins: str) -> None:
+    container, checked, _ = attached(host)
+    later = {"cniVersion": "1.0.0", "name": "mynet", "type": "tuning", "mtu": 1350}
+    chained = {**later, "prevResult": {**checked["prevResult"], "cniVersion": "1.0.0"}}
+    host.plugin("ADD", chained, path=go_plugins, exe=f"{REFERENCE}/tuning").ok()
+    assert container.ip("link", "show", "eth0")[0]["mtu"] == 1350
+    assert host.plugin("CHECK", checked).ok() is None
+    host.plugin("DEL", later, path=go_plugins, exe=f"{REFERENCE}/tuning").ok()
+    container.run("ip", "link", "set", "eth0", "mtu", "1350")
+    assert "interface eth0 has mtu 1350, not 1400" in host.plugin("CHECK", checked).error(105)["details"]
 
 
 @pytest.mark.parametrize("backend", ["nftables", "iptables"])
