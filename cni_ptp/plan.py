@@ -66,7 +66,9 @@ def plan(ips: list[Address], routes: list[Route]) -> Plan:
     host_routes = [
         FibRoute(ip.address, bits(ip.address), scope=RT_SCOPE_HOST if version_of(ip.address) == 4 else 0) for ip in ips
     ]
-    return Plan(ips, gateways, to_gateways + to_subnets + wanted, host_routes)
+    # Those onto the link first: the gateway of another may be reached by one.
+    container_routes = sorted(to_gateways + to_subnets + wanted, key=lambda r: r.gw is not None)
+    return Plan(ips, gateways, container_routes, host_routes)
 
 
 def _link_scope(addr: bytes) -> int:
@@ -91,9 +93,14 @@ def _distinct(routes: list[FibRoute]) -> list[FibRoute]:
 
 
 def _container_route(route: Route, ips: list[Address], gateways: list[bytes]) -> FibRoute:
-    gw = route.gw
-    if gw is None:
+    """Return the route as the kernel gets it: one with an unspecified gateway, or of the link's scope, has none."""
+    gw, scope = route.gw, route.scope
+    if gw is None and (scope or 0) < RT_SCOPE_LINK:
         gw = next((g for g in gateways if len(g) == len(route.dst)), None)
+    elif gw is not None and not any(gw):
+        gw = None
+    if gw is None and scope is None:
+        scope = _link_scope(route.dst)  # as iproute2 does
     # With the connected route in place a gateway inside the container's subnet would be on the link; we have none.
     onlink = gw is not None and gw not in gateways and any(contains(ip.address, ip.length, gw) for ip in ips)
     table = RT_TABLE_MAIN if route.table is None else route.table
@@ -103,7 +110,7 @@ def _container_route(route: Route, ips: list[Address], gateways: list[bytes]) ->
         gw,
         None,
         table or RT_TABLE_MAIN,  # 0 is RT_TABLE_UNSPEC: the kernel takes it for main
-        route.scope or 0,
+        scope or 0,
         route.priority,
         route.mtu,
         route.advmss,

@@ -24,7 +24,7 @@ from ..netlink.rt_route_read import read_route
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..netns import Netns, is_same_file, open_netns
 from ..plan import Plan, plan
-from ..result import Address, Interface, Result
+from ..result import Address, Interface, Result, Route
 from ..veth.container_end import ContainerEnd
 from ..veth.find import Clues, ForeignLink, host_end
 from ..veth.unnamed import listed_end, nsid_of
@@ -87,7 +87,7 @@ class Findings:
             return
         wanted = self.previous.interfaces[index]
         ips = [ip for ip in self.previous.ips if ip.interface in (None, index)]
-        planned = plan(ips, self.previous.routes)
+        planned = plan(ips, [self._as_configured(route) for route in self.previous.routes])
         with Socket(NETLINK_ROUTE) as host, self.netns.inside(lambda: Socket(NETLINK_ROUTE)) as container:
             link = self._container_link(container, wanted)
             if link is None:
@@ -110,6 +110,22 @@ class Findings:
             from .. import antispoof
 
             self.words += antispoof.findings(self.attachment, [ip.address for ip in ips])
+
+    def _as_configured(self, route: Route) -> Route:
+        """The route of prevResult with its configured scope, which plugins from before CNI 1.1 drop.
+
+        Without it the route would be one by the default gateway.
+        """
+        if route.gw is None and route.scope is None and self.conf.ipam is not None:
+            from ..ipam.settings import routes_of
+
+            try:
+                configured = routes_of(self.conf.ipam)
+            except CniError:  # only another IPAM's routes can be of another kind: ours were read before
+                return route
+            same = [r.scope for r in configured if (r.dst, r.length, r.gw) == (route.dst, route.length, None)]
+            route.scope = same[0] if same else None
+        return route
 
     def _interface_index(self) -> int:
         """Which interface of prevResult is the container's end; -1 if none is."""

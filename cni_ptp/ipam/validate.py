@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import INVALID_NETWORK_CONFIG, CniError
 from ..ip import is_usable_by_a_container, text_of, version_of
+from ..netlink.rt_route import RT_SCOPE_HOST, RT_SCOPE_LINK
 from ..result import Address, Result, Route
 
 # What each has room for in a message: include/uapi/linux/rtnetlink.h rtm_scope, and attributes of 32 bits.
@@ -37,9 +38,18 @@ def validate_route(route: Route) -> None:
                 INVALID_NETWORK_CONFIG, f"route {route} can not have {name} {value}", f"it is to be from 0 to {most}"
             )
     if route.gw is not None and len(route.gw) != len(route.dst):
-        raise CniError(
-            INVALID_NETWORK_CONFIG, f"route {route} can not have gateway {text_of(route.gw)}", "it is of another family"
-        )
+        raise _bad_gateway(route, route.gw, "it is of another family")
+    if len(route.dst) == 4 and route.scope is not None and route.scope >= RT_SCOPE_LINK:  # IPv6 has no scopes of routes
+        if route.scope > RT_SCOPE_HOST:
+            raise CniError(
+                INVALID_NETWORK_CONFIG, f"route {route} can not have scope {route.scope}", "it leads nowhere"
+            )
+        if route.gw is not None and any(route.gw):
+            raise _bad_gateway(route, route.gw, f"scope {route.scope} is for what is reached without one")
+
+
+def _bad_gateway(route: Route, gw: bytes, why: str) -> CniError:
+    return CniError(INVALID_NETWORK_CONFIG, f"route {route} can not have gateway {text_of(gw)}", why)
 
 
 def _validate_gateway(ip: Address, addresses: list[bytes], ipam: str) -> None:

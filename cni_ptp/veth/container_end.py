@@ -10,7 +10,7 @@ from ..ip import family_of
 from ..netlink.bounded import search
 from ..netlink.rt_addr_dump import IFA_F_DADFAILED, Addr, dump_addrs, get_addr
 from ..netlink.rt_link import Link
-from ..netlink.rt_route import RT_TABLE_LOCAL, RT_TABLE_MAIN, RTN_UNICAST, FibRoute, get_route
+from ..netlink.rt_route import RT_TABLE_MAIN, RTN_UNICAST, FibRoute, get_route
 from ..netlink.rt_route_dump import dump_routes, nexthops
 from ..netlink.rt_route_read import read_route
 from ..netlink.sock import NETLINK_ROUTE, Socket
@@ -118,9 +118,8 @@ class ContainerEnd:
         ifindex = self.link.ifindex if own_link else 0
         return (
             reply[0][7] == RTN_UNICAST
-            and found.table != RT_TABLE_LOCAL
             and (wanted.dst, wanted.length) == (found.dst, found.length)
-            and any((gw == wanted.gw or wanted.gw is None) and ifindex in (0, oif) for gw, oif in nexthops(reply))
+            and any(gw == wanted.gw and ifindex in (0, oif) for gw, oif in nexthops(reply))
             and wanted.table in (RT_TABLE_MAIN, found.table)
             # Plugins from before CNI 1.1 drop these from the result that they hand on.
             and wanted.priority in (0, found.priority)

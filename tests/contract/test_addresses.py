@@ -139,6 +139,10 @@ BAD_ROUTES: list[tuple[dict[str, Any], str]] = [
     ({"table": 1 << 32}, "table 4294967296"),
     ({"scope": -1}, "scope -1"),
     ({"scope": 256}, "scope 256"),
+    ({"scope": 255}, "scope 255"),
+    ({"gw": "10.0.0.1", "scope": 253}, "gateway 10.0.0.1"),
+    ({"gw": "10.0.0.9", "scope": 254}, "gateway 10.0.0.9"),
+    ({"gw": "::"}, "gateway ::"),
     ({"gw": "fd00::1"}, "gateway fd00::1"),
 ]
 
@@ -201,6 +205,81 @@ def test_every_attribute_of_a_route_is_applied(host: Host) -> None:
         host.plugin("CHECK", {**static([]), "ipam": {"type": "static", "addresses": []}, "prevResult": result}).ok()
         is None
     )
+
+
+# A route as IPAM gives it, and (gateway, scope) as the kernel has it.
+ONTO_THE_LINK: list[tuple[dict[str, Any], tuple[str | None, str | None]]] = [
+    ({"dst": "192.0.2.0/24", "gw": "0.0.0.0"}, (None, "link")),
+    ({"dst": "192.0.2.0/24", "gw": "::ffff:0.0.0.0"}, (None, "link")),
+    ({"dst": "192.0.2.0/24", "gw": "0.0.0.0", "scope": 0}, (None, None)),
+    ({"dst": "192.0.2.0/24", "gw": "0.0.0.0", "scope": 253}, (None, "link")),
+    ({"dst": "192.0.2.0/24", "scope": 253}, (None, "link")),
+    ({"dst": "192.0.2.0/24", "scope": 254}, (None, "host")),
+    ({"dst": "192.0.2.0/24", "scope": 253, "table": 255}, (None, "link")),
+    ({"dst": "192.0.2.0/24", "scope": 253, "table": 100}, (None, "link")),
+    ({"dst": "0.0.0.0/0", "gw": "0.0.0.0"}, (None, "link")),
+    ({"dst": "0.0.0.0/0", "scope": 253}, (None, "link")),
+    ({"dst": "192.0.2.0/24", "scope": 252}, ("10.0.0.1", "252")),
+    ({"dst": "192.0.2.0/24", "scope": 0}, ("10.0.0.1", None)),
+    ({"dst": "192.0.2.0/24", "table": 255}, ("10.0.0.1", None)),
+    ({"dst": "192.0.2.0/24", "table": 253}, ("10.0.0.1", None)),
+    ({"dst": "10.0.0.0/24", "gw": "0.0.0.0"}, (None, "link")),
+    ({"dst": "10.0.0.1/32", "scope": 253}, (None, "link")),
+    ({"dst": "2001:db8::/64", "gw": "::"}, (None, None)),
+    ({"dst": "2001:db8::/64", "scope": 253}, (None, None)),
+    ({"dst": "2001:db8::/64", "gw": "::", "table": 255}, (None, None)),
+    ({"dst": "::/0", "gw": "::"}, (None, None)),
+    ({"dst": "fd00::/64", "gw": "::"}, (None, None)),
+    ({"dst": "2001:db8::/64", "gw": "fd00::1", "scope": 253}, ("fd00::1", None)),
+    ({"dst": "2001:db8::/64", "table": 255}, ("fd00::1", None)),
+]
+
+
+@pytest.mark.parametrize("kind", ["whole", "only dst and gw"])
+@pytest.mark.parametrize(("route", "expected"), ONTO_THE_LINK, ids=[str(r) for r, _ in ONTO_THE_LINK])
+def test_a_route_onto_the_link_is_applied_and_checked_as_such(
+    host: Host, route: dict[str, Any], expected: tuple[str | None, str | None], kind: str
+) -> None:
+    """Plugins from before CNI 1.1 hand on nothing but `dst` and `gw` of a route."""
+    container = host.container()
+    configuration = static([("10.0.0.5/24", "10.0.0.1"), ("fd00::5/64", "fd00::1")], [route])
+    before = host.snapshot()
+    result = host.plugin("ADD", configuration).ok()
+    family = "-6" if ":" in route["dst"] else "-4"
+    dst = "default" if route["dst"].endswith("/0") else route["dst"].replace("/32", "")
+    # The local table holds routes of the kernel's as well, but none of type unicast.
+    shown = container.ip(family, "route", "show", "table", "all", "type", "unicast")
+    (found,) = [r for r in shown if r["dst"] == dst and (r.get("metric") != 256)]
+    assert (found.get("gateway"), found.get("scope")) == expected
+    assert result["routes"] == [route] or route.get("gw") == "::ffff:0.0.0.0"
+    if kind != "whole":
+        result["routes"] = [{key: r[key] for key in ("dst", "gw") if key in r} for r in result["routes"]]
+    assert host.plugin("CHECK", {**configuration, "prevResult": result}).ok() is None
+    where = ["table", str(found["table"])] if "table" in found else []
+    container.run("ip", family, "route", "del", found["dst"], "dev", "eth0", *where)
+    error = host.plugin("CHECK", {**configuration, "prevResult": result}).error(105)
+    assert "the container has no route" in error["details"]
+    host.plugin("DEL", configuration).ok()
+    assert host.snapshot() == before
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_gateway_may_be_reached_by_a_route_onto_the_link_in_any_order(host: Host, order: int) -> None:
+    container = host.container()
+    routes: list[dict[str, Any]] = [{"dst": "169.254.1.1/32", "scope": 253}, {"dst": "0.0.0.0/0", "gw": "169.254.1.1"}]
+    configuration = static([("10.0.0.5/32", "10.0.0.1")], routes[::order])
+    result = host.plugin("ADD", configuration).ok()
+    assert container.ip("route", "show", "default")[0]["gateway"] == "169.254.1.1"
+    assert host.plugin("CHECK", {**configuration, "prevResult": result}).ok() is None
+
+
+def test_a_gateway_put_into_a_route_onto_the_link_is_found_by_check(host: Host) -> None:
+    container = host.container()
+    configuration = static([("10.0.0.5/24", "10.0.0.1")], [{"dst": "192.0.2.0/24", "gw": "0.0.0.0"}])
+    result = host.plugin("ADD", configuration).ok()
+    container.run("ip", "route", "replace", "192.0.2.0/24", "via", "10.0.0.1")
+    error = host.plugin("CHECK", {**configuration, "prevResult": result}).error(105)
+    assert "the container has no route 192.0.2.0/24 dev eth0" in error["details"]
 
 
 def test_the_container_has_no_connected_route(host: Host) -> None:
