@@ -134,13 +134,15 @@ def known_cni_args(text: str, known: tuple[str, ...]) -> dict[str, str]:
     """The values of the `known` keys of a CNI_ARGS text; CniError 4 for other keys, unless IgnoreUnknown is true."""
     pairs = cni_args(text)
     values = {key: value for key, value in pairs if key in known}
-    ignore = dict(pairs).get("IgnoreUnknown", "0")
-    if ignore not in ("1", "true", "True", "TRUE", "0", "false", "False", "FALSE"):
-        raise _invalid(
-            'ARGS: error parsing value of pair "IgnoreUnknown"', f"boolean unmarshal error: invalid input {ignore}"
-        )
+    ignored = False
+    for key, value in pairs:  # as UnmarshallableBool of pkg/types/args.go reads each of them
+        if key == "IgnoreUnknown":
+            if value.lower() not in ("1", "true", "0", "false"):
+                words = f"boolean unmarshal error: invalid input {value}"
+                raise _invalid('ARGS: error parsing value of pair "IgnoreUnknown"', words)
+            ignored = value.lower() in ("1", "true")
     unknown = [f"{key}={value}" for key, value in pairs if key not in known and key != "IgnoreUnknown"]
-    if unknown and ignore.lower() not in ("1", "true"):
+    if unknown and not ignored:
         listed = " ".join([f'"{pair}"' for pair in unknown])
         raise _invalid(f"ARGS: unknown args [{listed}]")
     return values

@@ -125,7 +125,7 @@ def ptp(conf: Conf, args: Args) -> Ptp:
     """The plugin's own settings.  CniError 6 for a wrong type, 7 for a value that can not be used."""
     fields = conf.fields
     backend = fields.text("ipMasqBackend")
-    if backend and backend not in BACKENDS:
+    if backend not in BACKENDS and fields.has("ipMasqBackend"):
         raise CniError(INVALID_NETWORK_CONFIG, f'unknown ipmasq backend "{backend}"', f"one of {', '.join(BACKENDS)}")
     options = None
     if any(fields.has(key) for key in _MASQUERADE_OPTIONS):

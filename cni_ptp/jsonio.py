@@ -1,7 +1,8 @@
 """JSON as the Go plugins read it, and a lean writer.
 
-Go matches object keys whatever their case and lets the last of several win, so every key is folded to lower case
-as it is read: look keys up in lower case.  Nothing here does I/O.
+Go matches object keys whatever their case, so every key is folded to lower case as it is read: look keys up in lower
+case.  Of several values for one key the last counts, but objects are joined, and null takes nothing back.  Nothing here
+does I/O.
 """
 
 from __future__ import annotations
@@ -17,19 +18,34 @@ if TYPE_CHECKING:
 
 # A 64-bit integer has at most 20 characters; int() of a longer one would cost quadratic time.
 _MOST_INTEGER_TEXT = 20
+_HUGE = 1 << 80  # stands for any integer of more characters, which only matters where it is used, as in Go
 _MOST_ITEMS = 1000
 _INT64 = 1 << 63
 _SPACE = " \t\n\r"
 
 
 def _fold(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {key.lower(): value for key, value in pairs}
+    folded = {key.lower(): value for key, value in pairs}
+    return folded if len(folded) == len(pairs) else _join(pairs)
+
+
+def _join(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """As Go decodes a second value into the same variable: encoding/json decode.go object(), literalStore()."""
+    joined: dict[str, Any] = {}
+    for key, value in pairs:
+        key = key.lower()
+        before = joined.get(key)
+        if isinstance(before, dict) and isinstance(value, dict):
+            joined[key] = _join([*before.items(), *value.items()])
+        elif value is not None or isinstance(before, list):
+            joined[key] = value
+        else:
+            joined.setdefault(key, None)
+    return joined
 
 
 def _integer(text: str) -> int:
-    if len(text) > _MOST_INTEGER_TEXT:
-        raise ValueError(f"number {text[:_MOST_INTEGER_TEXT]}... is out of range")
-    return int(text)
+    return int(text) if len(text) <= _MOST_INTEGER_TEXT else _HUGE
 
 
 def _constant(text: str) -> float:
@@ -96,7 +112,7 @@ def _judge(text: str) -> Any:
 
 
 def dumps(value: Any) -> bytes:
-    """JSON of dicts, lists, strings, integers, booleans and None, indented by 4 spaces as Go plugins print.
+    """JSON of dicts, lists, strings, numbers, booleans and None, indented by 4 spaces as Go plugins print.
 
     Nothing but printable ASCII and newlines: whatever a terminal would obey, and a lone surrogate, is an escape.
     """
@@ -114,6 +130,8 @@ def _written(value: Any, newline: str, quoted: Callable[[str], str]) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int):
         return str(value)
+    if isinstance(value, float):
+        return repr(value).replace("inf", "1e999")
     inner = newline + "    "
     if isinstance(value, dict):
         if not value:
@@ -174,7 +192,8 @@ class Fields:
         if not isinstance(value, int) or isinstance(value, bool):
             raise wrong_type(self.name(key), "an integer", value)
         if not -_INT64 <= value < _INT64:
-            raise CniError(DECODING_FAILURE, "failed to load netconf", f"{self.name(key)}: {value} is out of range")
+            text = str(value) if value != _HUGE else f"an integer of more than {_MOST_INTEGER_TEXT} characters"
+            raise CniError(DECODING_FAILURE, "failed to load netconf", f"{self.name(key)}: {text} is out of range")
         return value
 
     def object(self, key: str) -> Fields | None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from .args import Args
 from .errors import INVALID_NETWORK_CONFIG, CniError
 
 
 def parse(text: str) -> bytes:
-    """The 6 bytes of a MAC written with colons or hyphens.  CniError 7 if it is none or may not be an interface's."""
-    parts = text.replace("-", ":").split(":")
+    """Return the 6 bytes of a MAC, written as Go's net.ParseMAC takes it: 02:aa:bb:cc:dd:ee, -, or 02aa.bbcc.ddee.
+
+    CniError 7 if it is none or may not be an interface's.
+    """
+    separator, size = (".", 4) if text[4:5] == "." else (text[2:3], 2)
+    parts = text.split(separator) if size == 4 or separator in (":", "-") else []
     digits = "".join(parts)
-    if len(parts) != 6 or len(digits) != 12 or any(len(p) != 2 for p in parts) or not _is_hex(digits):
+    if len(digits) != 12 or any(len(part) != size for part in parts) or not _is_hex(digits):
         raise CniError(INVALID_NETWORK_CONFIG, f'invalid MAC address "{text}"')
     mac = bytes.fromhex(digits)
     if mac[0] & 1 or not any(mac):  # include/linux/etherdevice.h is_valid_ether_addr
@@ -19,3 +24,9 @@ def parse(text: str) -> bytes:
 
 def _is_hex(text: str) -> bool:
     return text.isascii() and all(c in "0123456789abcdefABCDEF" for c in text)
+
+
+def without_mac(args: Args) -> Args:
+    """Return the environment without the MAC of CNI_ARGS, which is for ptp and which no IPAM knows."""
+    pairs = ";".join([pair for pair in args.args.split(";") if not pair.startswith("MAC=")])
+    return Args(args.command, args.containerid, args.netns, args.ifname, pairs, args.path, args.netns_override)

@@ -62,6 +62,10 @@ def choose(conf: Conf, args: Args) -> Ipam:
     if not kind:
         raise unusable("no plugin name provided", "ipam.type is missing")
     if conf.fields.flag("embeddedIPAM", True):
+        if "MAC=" in args.args:
+            from ..mac import without_mac
+
+            args = without_mac(args)
         if kind == "host-local":
             from .host_local import HostLocal
 

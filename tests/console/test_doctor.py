@@ -198,6 +198,12 @@ def test_a_configuration_that_add_would_refuse(doctor: Doctor, conf: dict[str, A
     doctor.says(PROBLEM, "configuration", words)
 
 
+@pytest.mark.parametrize("value", [1.5, 1 << 80, {"inner": [1e300]}])
+def test_a_configuration_with_any_number_under_an_unknown_key_is_no_trouble(doctor: Doctor, value: object) -> None:
+    configure({**CONF, "unknown": value})
+    doctor.says(OK)
+
+
 def test_no_configuration(doctor: Doctor) -> None:
     (Path(CONF_DIR) / "10-mynet.conf").unlink()
     doctor.says(WARNING, "configuration", "names ptp", "--conflist")

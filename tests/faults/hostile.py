@@ -53,8 +53,8 @@ NOT_JSON = [
     b'{"a":1}{"b":2}', b"[1,]", b"NaN", b"Infinity", b"-Infinity", b'{"mtu":NaN}', b'{"mtu":Infinity}', b'{"a":"\n"}',
     b'{"a":"\x00"}', b"\xef\xbb\xbf{}", b"\xff\xfe{\x00}\x00", b"\x00", b"\x7fELF", b"<xml/>", b"name: mynet",
     b"[" * 100_000,
-    b'{"a":' * 100_000, b"[" * 100_000 + b"]" * 100_000, b'{"mtu":' + b"9" * 100_000 + b"}",
-    b'{"mtu":-' + b"1" * 21 + b"}",
+    b'{"a":' * 100_000, b"[" * 100_000 + b"]" * 100_000, b'{"name":"n","mtu":' + b"9" * 100_000 + b"}",
+    b'{"name":"n","mtu":-' + b"1" * 21 + b"}",
     b"/* */{}", b"{}//", b'{"a":1,,"b":2}', b'{"a" "b"}', b'{1:2}', b'{"a":0x10}',
 ]  # fmt: skip
 NOT_AN_OBJECT = [b"[]", b'"name"', b"1", b"true", b"false", b"1.5", b"[{}]"]
@@ -98,7 +98,7 @@ VERSIONS = [
 MACS = [
     "x", "00:00:00:00:00:00", "01:00:00:00:00:00", "ff:ff:ff:ff:ff:ff", "02:00:00:00:00", "02:00:00:00:00:00:00",
     "02:00:00:00:00:0g",
-    "0200.0000.0001", "020000000001", "02:00:00:00:00:001", "2:0:0:0:0:1", " 02:00:00:00:00:01",
+    "0200.0000.00", "02:00-00:00:00:01", "020000000001", "02:00:00:00:00:001", "2:0:0:0:0:1", " 02:00:00:00:00:01",
 ]  # fmt: skip
 IPAM_TYPES = [
     "",
@@ -239,7 +239,7 @@ def values() -> Iterator[Case]:
     """Members of the right type that can not be used."""
     for mtu in (1, 67, 65536, 1 << 31, (1 << 63) - 1):
         yield Case(f"mtu {mtu}", 7, changed("mtu", mtu))
-    for backend in ("x", "nft", "IPTABLES", "nftables "):
+    for backend in ("", "x", "nft", "IPTABLES", "nftables "):
         yield Case(f"backend {backend}", 7, changed("ipMasqBackend", backend))
     for mac in MACS:
         yield Case(f"mac {mac}", 7, changed("runtimeConfig.mac", mac))

@@ -185,19 +185,21 @@ def test_what_kubelet_sends_is_taken() -> None:
     assert args.known_cni_args(KUBELET + ";IP=10.0.0.9", ("IP",)) == {"IP": "10.0.0.9"}
 
 
-@pytest.mark.parametrize("value", ["1", "true", "True", "TRUE"])
+@pytest.mark.parametrize("value", ["1", "true", "True", "TRUE", "tRuE", "0;IgnoreUnknown=true"])
 def test_unknown_keys_are_passed_over_if_that_is_asked_for(value: str) -> None:
     assert args.known_cni_args(f"X=1;IgnoreUnknown={value}", ("IP",)) == {}
 
 
-@pytest.mark.parametrize("prefix", ["", "IgnoreUnknown=0;", "IgnoreUnknown=false;", "IgnoreUnknown=False;"])
+@pytest.mark.parametrize(
+    "prefix", ["", "IgnoreUnknown=0;", "IgnoreUnknown=false;", "IgnoreUnknown=False;", "IgnoreUnknown=fALSE;"]
+)
 def test_unknown_keys_are_refused_together_otherwise(prefix: str) -> None:
     with pytest.raises(CniError) as caught:
         args.known_cni_args(f"{prefix}X=1;IP=10.0.0.9;ip=2", ("IP",))
     assert (caught.value.code, caught.value.msg) == (4, 'ARGS: unknown args ["X=1" "ip=2"]')
 
 
-@pytest.mark.parametrize("value", ["", "2", "yes", "tRUE"])
+@pytest.mark.parametrize("value", ["", "2", "yes", "t", " true", "true;IgnoreUnknown=2", "2;IgnoreUnknown=1"])
 def test_ignore_unknown_is_a_boolean(value: str) -> None:
     with pytest.raises(CniError) as caught:
         args.known_cni_args(f"IgnoreUnknown={value}", ("IP",))

@@ -135,7 +135,7 @@ def test_a_value_of_the_wrong_type_is_a_decoding_failure(members: dict[str, Any]
     assert refused(conf.ptp, read(**members), asked()) == (6, "failed to load netconf", details)
 
 
-@pytest.mark.parametrize("backend", ["nft", "IPTABLES", "x"])
+@pytest.mark.parametrize("backend", ["", "nft", "IPTABLES", "x"])
 def test_an_unknown_backend_is_refused_even_without_ip_masq(backend: str) -> None:
     assert refused(conf.ptp, read(ipMasqBackend=backend), asked())[:2] == (7, f'unknown ipmasq backend "{backend}"')
 
@@ -151,6 +151,8 @@ MAC = "02:00:00:00:00:01"
         ({"args": {"cni": {"mac": "02-00-00-00-00-0A"}}}, f"MAC={MAC}", "02:00:00:00:00:0a"),
         ({"runtimeConfig": {"mac": "02:00:00:00:00:03"}, "args": {"cni": {"mac": MAC}}}, "", "02:00:00:00:00:03"),
         ({"RuntimeConfig": {"MAC": MAC}}, "", MAC),
+        ({}, "MAC=0200.0000.0001", MAC),
+        ({"runtimeConfig": {"mac": "02aa.bbcc.DDEE"}}, "", "02:aa:bb:cc:dd:ee"),
         ({}, "", None),
     ],
 )
@@ -167,7 +169,13 @@ def test_the_mac_comes_from_the_capability_then_args_then_cni_args(
         "x",
         "02:00:00:00:00",
         "02:00:00:00:00:01:02",
-        "0200.0000.0001",
+        "0200.0000.000",
+        "0200.0000.0001.0002",
+        "0200:0000:0001",
+        "02.00.00.00.00.01",
+        "0200.0000-0001",
+        "02:00-00:00-00:01",
+        "02 00 00 00 00 01",
         "2:0:0:0:0:1",
         "02:00:00:00:00:0g",
         "02:00:00:00:00:٣1",
