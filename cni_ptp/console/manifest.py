@@ -70,6 +70,7 @@ FILES = (
     "cni_ptp/ipam/settings.py",
     "cni_ptp/ipam/static.py",
     "cni_ptp/ipam/validate.py",
+    "cni_ptp/ipam/wishes.py",
     "cni_ptp/iptables_cmd.py",
     "cni_ptp/iptables_legacy.py",
     "cni_ptp/iptables_nft.py",

@@ -73,7 +73,12 @@ def choose(conf: Conf, args: Args) -> Ipam:
         if kind == "static":
             from .static import Static
 
-            return Static(conf, args)
+            static = Static(conf, args)
+            if static.wishes and args.command == "ADD":
+                from .wishes import refuse_unbounded
+
+                refuse_unbounded(static.wishes, static.configured)
+            return static
     from .delegate import Delegate
 
     return Delegate(conf, args, kind)

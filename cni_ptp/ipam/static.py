@@ -26,9 +26,9 @@ _IPS_TEXT = "an entry in the 'ips' field is NOT in CIDR notation, got: '{}'"
 
 
 class Static:
-    """static for one call."""
+    """static for one call.  wishes: those of `ips` that the runtime gave.  configured: those of ipam.addresses."""
 
-    __slots__ = ("conf", "args", "containerid", "ips", "routes", "dns")
+    __slots__ = ("conf", "args", "containerid", "ips", "routes", "dns", "configured", "wishes")
 
     def __init__(self, conf: Conf, args: Args) -> None:
         """Everything that the command needs is validated.  CniError 4, 6 or 7; DEL and GC need nothing."""
@@ -36,11 +36,13 @@ class Static:
         self.args = args
         self.containerid = args.containerid
         self.ips: list[Address] = []
+        self.wishes: list[Address] = []
+        self.configured: list[Address] = []
         self.routes: list[Route] = []
         self.dns = Dns()
         if args.command not in ("DEL", "GC"):
             ipam = ipam_of(conf)
-            self.ips = _addresses(conf, ipam, args)
+            self.ips, self.wishes, self.configured = _addresses(conf, ipam, args)
             one_per_family(conf.cni_version, [len(ip.address) for ip in self.ips])
             self.routes = routes_of(ipam)
             self.dns = parse_dns(ipam.object("dns"))
@@ -59,7 +61,7 @@ class Static:
     def known(self) -> list[bytes]:
         """Return the configured addresses; [] if they cannot be read, which DEL does not judge."""
         try:
-            return [ip.address for ip in _addresses(self.conf, ipam_of(self.conf), self.args)]
+            return [ip.address for ip in _addresses(self.conf, ipam_of(self.conf), self.args)[0]]
         except CniError:
             return []
 
@@ -88,14 +90,19 @@ class Static:
         """Always ready."""
 
 
-def _addresses(conf: Conf, ipam: Fields, args: Args) -> list[Address]:
-    """runtimeConfig.ips, else args.cni.ips, else the configured ones with those of CNI_ARGS."""
+def _addresses(conf: Conf, ipam: Fields, args: Args) -> tuple[list[Address], list[Address], list[Address]]:
+    """(what is given, what of it was wished for, what is configured).
+
+    Given is runtimeConfig.ips, else args.cni.ips, else the configured ones with those of CNI_ARGS.
+    """
     configured = [_Configured(fields) for fields in ipam.objects("addresses")]
     from_args = _from_cni_args(args.args)
     for overriding in (conf.runtime_config().texts("ips"), conf.cni_conf_args().texts("ips")):
         if overriding:
-            return [_overriding(text, configured) for text in overriding]
-    return [one.judged() for one in configured] + from_args
+            wishes = [_overriding(text, configured) for text in overriding]
+            return wishes, wishes, [one.judged() for one in configured if one.cidr is not None]
+    judged = [one.judged() for one in configured]
+    return judged + from_args, from_args, judged
 
 
 class _Configured:

@@ -66,6 +66,57 @@ def test_an_address_of_the_host_itself_is_refused(world: World, address: str) ->
     victim.is_untouched(before)
 
 
+BOUND: dict[str, Any] = static(network("tenants", 9), "10.1.9.5/24", "2001:db8:9::5/64")
+UNBOUNDED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "everything": (EMPTY, {}, "IP=8.8.8.8/0;GATEWAY=169.254.169.254"),
+    "everything of IPv6": (EMPTY, {}, "IP=2001:4860:4860::8888/0;GATEWAY=fe80::1"),
+    "everything by a usual gateway": (EMPTY, {}, "IP=8.8.8.8/0;GATEWAY=10.1.2.1"),
+    "a metadata service as gateway": (EMPTY, {}, "IP=169.254.1.1/16;GATEWAY=169.254.169.254"),
+    "a metadata service": (EMPTY, {}, "IP=169.254.169.254/16;GATEWAY=169.254.0.1"),
+    "half of everything by it": (EMPTY, {}, "IP=168.8.8.8/1;GATEWAY=169.254.169.254"),
+    "link-local of IPv6": (EMPTY, {}, "IP=fe80::5/64;GATEWAY=fe80::1"),
+    "another subnet": (BOUND, {}, "IP=8.8.8.8/24;GATEWAY=8.8.8.1"),
+    "another subnet of IPv6": (BOUND, {}, "IP=2001:4860:4860::8888/64;GATEWAY=2001:4860:4860::1"),
+    "a wider subnet": (BOUND, {}, "IP=10.1.9.8/8;GATEWAY=10.0.0.1"),
+    "another gateway": (BOUND, {}, "IP=10.1.9.8/24;GATEWAY=10.1.9.77"),
+    "another gateway of IPv6": (BOUND, {}, "IP=2001:db8:9::8/64;GATEWAY=2001:db8:9::77"),
+    "a wider subnet by the runtime": (BOUND, {"runtimeConfig": {"ips": ["10.1.9.8/0"]}}, ""),
+    "a wider subnet by args": (BOUND, {"args": {"cni": {"ips": ["2001:db8:9::8/0"]}}}, ""),
+}
+
+
+@pytest.mark.parametrize("case", UNBOUNDED)
+def test_what_a_tenant_wishes_for_is_bounded_by_the_configuration(world: World, case: str) -> None:
+    base, more, args = UNBOUNDED[case]
+    conf = {**base, **more}
+    evil = world.host.container("evil")
+    before = world.host.snapshot()
+    error = world.host.plugin("ADD", conf, container="evil", netns=evil.path, args=args).error(7)
+    assert error["msg"].startswith("the wished address ") and "ipam.addresses" in error["details"]
+    assert world.host.snapshot() == before
+    assert world.host.plugin("DEL", conf, container="evil", netns=evil.path, args=args).ok() is None
+
+
+ALLOWED: dict[str, tuple[dict[str, Any], dict[str, Any], str, list[str]]] = {
+    "of CNI_ARGS": (BOUND, {}, "IP=10.1.9.8/24;GATEWAY=10.1.9.1", ["10.1.9.5/24", "2001:db8:9::5/64", "10.1.9.8/24"]),
+    "of the runtime": (BOUND, {"runtimeConfig": {"ips": ["10.1.9.8", "2001:db8:9::8/64"]}}, "",
+                       ["10.1.9.8/24", "2001:db8:9::8/64"]),
+    "of args, without a subnet": (BOUND, {"args": {"cni": {"ips": ["10.1.9.8/32"]}}}, "", ["10.1.9.8/32"]),
+    "where none is configured": (EMPTY, {}, "IP=10.7.7.7/24;GATEWAY=10.7.7.1", ["10.7.7.7/24"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ALLOWED)
+def test_a_wish_within_the_configuration_is_granted(world: World, case: str) -> None:
+    base, more, args, addresses = ALLOWED[case]
+    tenant = world.host.container("tenant")
+    conf = {**base, **more}
+    result = world.host.plugin("ADD", conf, container="tenant", netns=tenant.path, args=args).ok()
+    assert [ip["address"] for ip in result["ips"]] == addresses
+    checked = {**conf, "prevResult": result}
+    assert world.host.plugin("CHECK", checked, container="tenant", netns=tenant.path, args=args).ok() is None
+
+
 def test_two_leases_of_one_address_take_nothing_from_the_container_that_has_it(world: World) -> None:
     """One is stale, and `ptp gc` cannot know which."""
     victim = world.attach(network("mynet", 1, ipMasq=True), "victim", GO)
