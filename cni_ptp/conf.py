@@ -22,6 +22,7 @@ _MASQUERADE_OPTIONS = ("nonMasqueradeCIDRs", "ipMasqSource", "ipMasqRandomFully"
 BACKENDS = ("nftables", "iptables")
 _MOST_ATTACHMENTS = 100_000  # a list of 1 MiB, the most we read, has fewer
 _MOST_NAME = 200  # a network's name becomes a directory's; NAME_MAX is 255
+AUTO = -1  # as an MTU: that of the link by which packets leave the host
 _LEAST_MTU, _MOST_MTU = 68, 65535  # RFC 791; drivers/net/veth.c veth_setup max_mtu ETH_MAX_MTU
 
 
@@ -97,7 +98,8 @@ def read(raw: bytes) -> Conf:
 class Ptp:
     """The keys of this plugin.
 
-    ip_masq_options: None if none of them is given.  mtu: bytes, 0 for the kernel's default.  mac: 6 bytes or None.
+    ip_masq_options: None if none of them is given.  mtu: bytes, 0 for the kernel's default, or AUTO.
+    mac: 6 bytes or None.
     """
 
     __slots__ = ("ip_masq", "ip_masq_backend", "ip_masq_options", "mtu", "dns", "mac", "anti_spoof")
@@ -132,10 +134,12 @@ def ptp(conf: Conf, args: Args) -> Ptp:
         from .masquerade_options import parse
 
         options = parse(fields)
-    mtu = fields.number("mtu") or 0
+    if fields.members.get("mtu") == "auto":
+        mtu = AUTO
+    else:
+        mtu = max(fields.number("mtu") or 0, 0)  # as in Go, a negative mtu is no mtu
     if mtu > 0 and not _LEAST_MTU <= mtu <= _MOST_MTU:
         raise CniError(INVALID_NETWORK_CONFIG, f"mtu {mtu} can not be used", f"from {_LEAST_MTU} to {_MOST_MTU}")
-    mtu = max(mtu, 0)  # as in Go, a negative mtu is no mtu
     dns = parse_dns(fields.object("dns"))
     fields.flag("embeddedIPAM", True)  # read by ipam.choose; of a wrong type it is refused here already
     return Ptp(fields.flag("ipMasq"), backend, options, mtu, dns, _mac(conf, args), fields.flag("antiSpoof"))

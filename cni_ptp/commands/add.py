@@ -7,10 +7,10 @@ import time
 from .. import errnos, signals, steps, sysctl
 from ..args import Args
 from ..attachment import Attachment
-from ..conf import Conf, Ptp, mac_text, ptp
-from ..errors import INVALID_NETWORK_CONFIG, KERNEL_REFUSED, CniError, to_cni
+from ..conf import AUTO, Conf, Ptp, mac_text, ptp
+from ..errors import KERNEL_REFUSED, CniError, to_cni
 from ..ipam.choose import choose
-from ..ipam.validate import validate
+from ..ipam.validate import refuse_small_mtu, validate
 from ..lock import Held
 from ..netlink.rt_link import IF_OPER_UP, Link, del_link, get_link, get_link_by_index, new_veth
 from ..netlink.rt_route import RT_TABLE_LOCAL, get_route
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from ..undo import Steps
 
 _READY_TRIES, _SETTLED_TRIES, _PAUSE_S = 200, 2000, 0.0005
-_IPV6_MIN_MTU = 1280  # include/linux/ipv6.h
 
 
 def add(args: Args, conf: Conf, reply: Callable[[dict[str, Any]], None]) -> None:
@@ -72,7 +71,11 @@ def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns
         result = ipam.add(lambda addresses: held(host, addresses, types))
         undo.append(("release the addresses", ipam.delete))
         validate(result, conf.ipam.text("type") if conf.ipam else "")
-        _refuse_small_mtu(settings, result)
+        if settings.mtu == AUTO:
+            from ..veth.uplink import mtu_of_uplinks
+
+            settings.mtu = mtu_of_uplinks(host)
+        refuse_small_mtu(settings.mtu, result.ips)
         # Before anything of a neighbour that has an address is changed: its masquerading, its guard, its route.
         gateways = [gateway for gateway in {ip.gateway for ip in result.ips} if gateway is not None]
         refuse_held(host, [ip.address for ip in result.ips], gateways, types)
@@ -128,15 +131,6 @@ def _refuse_if_there(host: Socket, container: Socket, attachment: Attachment) ->
 def _already_there(attachment: Attachment, details: str) -> CniError:
     names = f'container veth name ("{attachment.ifname}") peer provided ("{attachment.host_veth()}")'
     return CniError(KERNEL_REFUSED, f"{names} already exists", f"{details}; DEL of {attachment} removes it")
-
-
-def _refuse_small_mtu(settings: Ptp, result: Result) -> None:
-    """CniError 7 for IPv6 on an interface too small for it: the kernel would only say EINVAL."""
-    if 0 < settings.mtu < _IPV6_MIN_MTU and any(len(ip.address) == 16 for ip in result.ips):
-        words = f"mtu {settings.mtu} can not be used"
-        raise CniError(
-            INVALID_NETWORK_CONFIG, words, f"IPv6 needs {_IPV6_MIN_MTU} (RFC 8200), and IPAM gave an IPv6 address"
-        )
 
 
 def _masquerade(attachment: Attachment, settings: Ptp, result: Result, undo: Steps) -> None:

@@ -13,7 +13,7 @@ import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 from .. import steps, sysctl
 from ..args import Args
 from ..attachment import ALIAS_PREFIX, Attachment
-from ..conf import Conf, Ptp, mac_text, ptp
+from ..conf import AUTO, Conf, Ptp, mac_text, ptp
 from ..errors import CHECK_FAILED, INVALID_NETWORK_CONFIG, CniError, NetlinkError
 from ..ip import bits, cidr_text, text_of
 from ..ipam.choose import choose
@@ -216,7 +216,7 @@ class Findings:
         """
         listed = (i.mtu for i in self.previous.interfaces if not i.sandbox and i.name == link.name and i.mtu)
         wanted = next(listed, self.settings.mtu)
-        if self.settings.mtu and link.mtu != wanted:
+        if self.settings.mtu and wanted not in (AUTO, link.mtu):
             self.say(f"host interface {link.name} has mtu {link.mtu}, not {wanted}")
         elif container_link.mtu > link.mtu:
             words = f"interface {container_link.name} has mtu {container_link.mtu}, more than the {link.mtu} of "

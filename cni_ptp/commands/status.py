@@ -9,7 +9,7 @@ import errno
 
 from ..args import Args
 from ..attachment import Attachment
-from ..conf import Conf, ptp
+from ..conf import AUTO, Conf, Ptp, ptp
 from ..errors import PLUGIN_NOT_AVAILABLE, CniError
 from ..ipam.choose import choose
 from ..netlink.rt_link import new_veth
@@ -41,6 +41,7 @@ def status(args: Args, conf: Conf) -> None:
         ipam = choose(conf, args)
         ipam.status()
         refuse_unusable(ipam, conf)
+        _refuse_small_mtu(ipam, settings)
     except CniError as e:
         if not reasons:
             raise
@@ -55,6 +56,18 @@ def refuse_unusable(ipam: Ipam, conf: Conf) -> None:
 
     for ips in ipam.foreseen():
         validate(Result([], ips, []), conf.ipam.text("type") if conf.ipam else "")
+
+
+def _refuse_small_mtu(ipam: Ipam, settings: Ptp) -> None:
+    from ..ipam.validate import refuse_small_mtu
+
+    mtu = settings.mtu
+    if mtu == AUTO:
+        from ..veth.uplink import mtu_of_uplinks
+
+        with Socket(NETLINK_ROUTE) as sock:
+            mtu = mtu_of_uplinks(sock)
+    refuse_small_mtu(mtu, [ip for ips in ipam.foreseen() for ip in ips])
 
 
 def missing_capabilities() -> list[str]:

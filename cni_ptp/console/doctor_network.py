@@ -105,22 +105,35 @@ def _rp_filter(name: str) -> int:
 
 def _mtu(survey: Survey, defaults: list[Default]) -> Iterator[Line]:
     """Containers with larger packets than the way out takes: it works until a firewall eats the ICMP."""
+    auto = [n.name for n in survey.networks.values() if n.conf.get("mtu") == "auto"]
     if not defaults:
-        yield ok("MTU", "no default route to compare with")
+        if auto:
+            found = (
+                f'"auto" of network {_some(auto)}: there is no default route, so that ADD leaves the MTU to the kernel'
+            )
+            yield warning("MTU", found, "attach containers after the host has its default route")
+        else:
+            yield ok("MTU", "no default route to compare with")
         return
     way_out = min(defaults, key=lambda d: d.link.mtu)
     name, least = way_out.link.name, way_out.link.mtu
     larger = [
-        f"network {n.name} ({m})" for n in survey.networks.values() for m in [_configured_mtu(n.conf)] if m > least
+        f"network {n.name} ({m})"
+        for n in survey.networks.values()
+        for m in [_configured_mtu(n.conf)]
+        if m > least and n.name not in auto
     ]
     larger += [
         f"{f.attachment.containerid} ({f.link.mtu})"
         for f in survey.attachments()
-        if f.link is not None and f.link.mtu > least and f.attachment.network not in survey.networks
+        if f.link is not None
+        and f.link.mtu > least
+        and (f.attachment.network not in survey.networks or f.attachment.network in auto)
     ]
     if larger:
         found = f"larger than the {least} of {name}: {_some(larger)}"
-        yield warning("MTU", found, f'"mtu": {least} in the network configuration')
+        remedy = f'"mtu": {least} or "auto" in the network configuration; containers that run keep theirs'
+        yield warning("MTU", found, remedy)
     else:
         yield ok("MTU", f"what goes out by {name} fits its {least}")
 

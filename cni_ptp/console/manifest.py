@@ -143,4 +143,5 @@ FILES = (
     "cni_ptp/veth/find.py",
     "cni_ptp/veth/holders.py",
     "cni_ptp/veth/unnamed.py",
+    "cni_ptp/veth/uplink.py",
 )

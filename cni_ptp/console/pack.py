@@ -48,6 +48,7 @@ _GROUPS = (
     ("deletion", "commands.delete"),
     ("netlink.rt_link_dump",),  # of GC
     ("veth.unnamed",),  # of CHECK, and of whatever meets what the Go plugin attached
+    ("netlink.rt_route_dump",),  # of CHECK, and of an ADD with "mtu": "auto"
     ("commands.check",),
     ("masquerade",),
     ("nft_transaction",),

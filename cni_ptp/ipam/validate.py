@@ -10,6 +10,8 @@ from ..result import Address, Result, Route
 # What each has room for in a message: include/uapi/linux/rtnetlink.h rtm_scope, and attributes of 32 bits.
 _MOST = {"mtu": 0xFFFFFFFF, "advmss": 0xFFFFFFFF, "priority": 0xFFFFFFFF, "table": 0xFFFFFFFF, "scope": 0xFF}
 
+_IPV6_MIN_MTU = 1280  # include/linux/ipv6.h
+
 
 def validate(result: Result, ipam: str) -> None:
     """Returns if an interface can have the result's addresses.  CniError 7 that says what to configure.
@@ -27,6 +29,16 @@ def validate(result: Result, ipam: str) -> None:
         _validate_gateway(ip, addresses, ipam)
     for route in result.routes:
         validate_route(route)
+
+
+def refuse_small_mtu(mtu: int, ips: list[Address]) -> None:
+    """Raise CniError 7 for IPv6 on an interface too small for it: the kernel would only say EINVAL.
+
+    mtu: bytes, 0 for the kernel's default.
+    """
+    if 0 < mtu < _IPV6_MIN_MTU and any(len(ip.address) == 16 for ip in ips):
+        hint = f"IPv6 needs {_IPV6_MIN_MTU} (RFC 8200), and IPAM gave an IPv6 address"
+        raise CniError(INVALID_NETWORK_CONFIG, f"mtu {mtu} can not be used", hint)
 
 
 def validate_route(route: Route) -> None:

@@ -147,6 +147,16 @@ def test_each_verb_loads_what_it_does(watched: Watched) -> None:
     loads(watched, "GC", {**CONF, "cni.dev/valid-attachments": []}, GC)
 
 
+def test_an_mtu_of_auto_loads_what_looks_for_the_way_out(watched: Watched) -> None:
+    conf = {**CONF, "mtu": "auto"}
+    watched.call("ADD", conf)
+    watched.call("DEL", conf)
+
+    result = loads(watched, "ADD", conf, ADD | modules("veth.uplink netlink.rt_route_dump"))
+    loads(watched, "CHECK", {**conf, "prevResult": result}, CHECK)
+    loads(watched, "DEL", {**conf, "prevResult": result}, DEL)
+
+
 def test_masquerading_by_netlink_loads_what_it_does(watched: Watched) -> None:
     conf = {**CONF, "ipMasq": True, "ipMasqBackend": "nftables"}
     watched.call("ADD", conf)

@@ -76,7 +76,7 @@ def test_the_system_calls_of_add_and_del_are_within_their_budget(host: Host, cas
 
 def test_neither_add_nor_del_lists_anything(host: Host) -> None:
     """A list grows with the containers of the host; what is asked for by name does not."""
-    configuration = conf("1.0.0", ["v4", "v6"], ipMasq=True)
+    configuration = conf("1.0.0", ["v4", "v6"], ipMasq=True, mtu="auto")
     host.container()
     host.plugin("ADD", configuration).ok()
     host.plugin("DEL", configuration).ok()

@@ -96,6 +96,17 @@ def test_packets_larger_than_the_way_out(doctor: Doctor) -> None:
     doctor.says(WARNING, "MTU", "1400 of up0", "network mynet (1500)", '"mtu": 1400')
 
 
+def test_an_mtu_of_auto_fits_until_the_way_out_shrinks(doctor: Doctor) -> None:
+    configure({**CONF, "mtu": "auto"})
+    doctor.says(WARNING, "MTU", "network mynet", "no default route")
+    uplink(doctor.host, mtu=1400)
+    doctor.says(OK)
+    attach(doctor.host, "c1", {**CONF, "mtu": "auto"})
+    doctor.says(OK)
+    doctor.host.run("ip", "link", "set", "up0", "mtu", "1300")
+    doctor.says(WARNING, "MTU", "larger than the 1300 of up0: c1 (1400)", "containers that run keep theirs")
+
+
 def test_a_subnet_that_the_host_uses_otherwise(doctor: Doctor) -> None:
     uplink(doctor.host, net="10.9.0")
     doctor.says(PROBLEM, "subnets", "10.9.0.0/24 overlaps")
