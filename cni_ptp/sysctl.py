@@ -13,6 +13,8 @@ from .errors import KERNEL_REFUSED, CniError, words_of
 # A name such as eth0.100 has a dot, so names are joined by slashes.
 _ROOT = "/proc/sys/net/"
 _ABSENT = (errnos.ENOENT, errnos.ENOTDIR)
+# Whether the host forwards, by the size of an address in bytes.
+FORWARDING = {4: "ipv4/ip_forward", 16: "ipv6/conf/all/forwarding"}
 
 
 def read(name: str) -> str | None:
@@ -48,6 +50,40 @@ def ensure(name: str, value: str) -> bool:
     """As `write`, but a setting that has the value already is not touched: /proc/sys may be read-only."""
     found = read(name)
     return found is not None and (found == value or write(name, value))
+
+
+def put(name: str, value: str) -> bool:
+    """Set a setting that seldom has the value before; False if the kernel has no such setting.
+
+    CniError 100 if it cannot be written and has another value: then `ensure` would have failed as well.
+    """
+    try:
+        return write(name, value)
+    except CniError:
+        if read(name) == value:
+            return True
+        raise
+
+
+def is_on(name: str) -> bool:
+    """Return whether a switch is on: to the kernel every number but 0 is on.  False if there is no such setting."""
+    return read(name) not in (None, "0")
+
+
+def forward(sizes: set[int]) -> None:
+    """Make the host forward addresses of these sizes (bytes): the whole host, and it stays so when containers go."""
+    for size in sizes:
+        if not is_on(FORWARDING[size]):
+            write(FORWARDING[size], "1")
+
+
+def refusal(name: str) -> str:
+    """Return why the setting cannot be written, "" if it can or does not exist.  Nothing is written."""
+    try:
+        os.close(os.open(_ROOT + name, os.O_WRONLY | os.O_CLOEXEC))
+    except OSError as e:
+        return "" if e.errno in _ABSENT else words_of(e).partition(": /")[0]
+    return ""
 
 
 def _refused(doing: str, name: str, e: OSError) -> CniError:

@@ -88,14 +88,16 @@ def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns
             undo.append(("take back the guard against spoofing", lambda: _unguard(attachment)))
         host_link, ifindex = _make_pair(host, attachment, settings, planned, netns, undo)
         steps.done("pair")
-        if settings.anti_spoof:
-            _guard(attachment, result, Link(container.do(get_link_by_index(ifindex))[0].one()).mac)
+        exposed = _prepare_ipv6(host_link.name, attachment.ifname, planned, netns)
+        if exposed and not settings.anti_spoof:
+            undo.insert(-1, ("take back the guard of an exposed end", lambda: _unguard(attachment)))  # as above
+        if settings.anti_spoof or exposed:
+            _guard(attachment, result, Link(container.do(get_link_by_index(ifindex))[0].one()).mac, exposed)
             steps.done("guard")
-        _prepare_ipv6(host_link.name, attachment.ifname, planned, netns)
         container.do(*container_requests(planned, ifindex, attachment.ifname))
         steps.done("container end")
         _finish_host_end(host, host_link, attachment, planned)
-        _forward(planned)
+        sysctl.forward({len(ip.address) for ip in planned.ips})
         container_link = _ready(container, ifindex)
         _settle(container, [ip.address for ip in planned.ips if len(ip.address) == 16])
         _settle(host, [gateway for gateway in planned.gateways if len(gateway) == 16])
@@ -149,12 +151,20 @@ def _masquerade(attachment: Attachment, settings: Ptp, result: Result, undo: Ste
         masquerade.add(addresses)
 
 
-def _guard(attachment: Attachment, result: Result, mac: bytes) -> None:
-    """Before the ends are up: no packet with a false source gets in."""
+def _guard(attachment: Attachment, result: Result, mac: bytes, exposed: bool) -> None:
+    """Let no packet with a false source in: called before the ends are up."""
     from .. import antispoof
 
-    with antispoof.open_socket() as sock:
-        antispoof.add(sock, attachment, [ip.address for ip in result.ips], mac)
+    try:
+        with antispoof.open_socket() as sock:
+            antispoof.add(sock, attachment, [ip.address for ip in result.ips], mac)
+    except (CniError, OSError) as e:
+        failure = to_cni(e)
+        if exposed:
+            from ..advertisements import EXPOSED
+
+            failure.add(EXPOSED)
+        raise failure from None
 
 
 def _unguard(attachment: Attachment) -> None:
@@ -201,19 +211,32 @@ def _delete(attachment: Attachment, undo: Steps) -> None:
         raise
 
 
-def _prepare_ipv6(host_name: str, ifname: str, planned: Plan, netns: Netns) -> None:
-    """What must be so before the ends are up.
+def _prepare_ipv6(host_name: str, ifname: str, planned: Plan, netns: Netns) -> bool:
+    """Set what must be set before the ends are up; return whether the host end is exposed to router advertisements.
 
     The host takes no router advertisements and no redirects from the container (CVE-2020-10749), and without an IPv6
     address no IPv6 at all: each interface with IPv6 has routes of its own, and whenever one is set up the kernel looks
-    through those of all (net/ipv6/route.c rt6_sync_up), 3 ms with 2,500 containers.
+    through those of all (net/ipv6/route.c rt6_sync_up), 3 ms with 2,500 containers.  A read-only /proc/sys is refused
+    only where that makes a difference: an end without an address that is exposed can be guarded, against all IPv6.
     """
     uses_ipv6 = any(len(ip.address) == 16 for ip in planned.ips)
-    sysctl.ensure(f"ipv6/conf/{host_name}/disable_ipv6", "0" if uses_ipv6 else "1")
-    for setting in ("accept_ra", "accept_redirects"):
-        sysctl.ensure(f"ipv6/conf/{host_name}/{setting}", "0")
+    conf = f"ipv6/conf/{host_name}/"
     if uses_ipv6:
+        sysctl.ensure(conf + "disable_ipv6", "0")
         netns.inside(lambda: _enable_ipv6(ifname))
+    try:
+        if not uses_ipv6:
+            sysctl.put(conf + "disable_ipv6", "1")
+        for setting in ("accept_ra", "accept_redirects"):
+            sysctl.put(conf + setting, "0")
+    except CniError:
+        from ..advertisements import taken_by
+
+        exposed = taken_by(host_name)
+        if exposed and uses_ipv6:
+            raise
+        return exposed
+    return False
 
 
 def _enable_ipv6(ifname: str) -> None:
@@ -269,15 +292,6 @@ def _settle(sock: Socket, addresses: list[bytes]) -> None:
         if all(a.error is None and a.messages[0].payload[4] == RT_TABLE_LOCAL for a in answers):
             break
         time.sleep(_PAUSE_S)
-
-
-def _forward(planned: Plan) -> None:
-    """The host forwards, for each family in use.  The setting is the whole host's: it stays when containers go."""
-    sizes = {len(ip.address) for ip in planned.ips}
-    if 4 in sizes:
-        sysctl.ensure("ipv4/ip_forward", "1")
-    if 16 in sizes:
-        sysctl.ensure("ipv6/conf/all/forwarding", "1")
 
 
 def _merged(previous: Result | None, ours: Result) -> Result:

@@ -242,7 +242,7 @@ class Findings:
             return f"link number {ifindex}"
 
     def _forwarding(self, ips: list[Address]) -> None:
-        settings = {4: "ipv4/ip_forward", 16: "ipv6/conf/all/forwarding"}
         for size in sorted({len(ip.address) for ip in ips}):
-            if sysctl.read(settings[size]) != "1":
-                self.say(f"the host does not forward: sysctl net/{settings[size]} is not 1")
+            name = sysctl.FORWARDING[size]
+            if not sysctl.is_on(name):
+                self.say(f"the host does not forward: sysctl net/{name} is not 1")

@@ -11,6 +11,7 @@ from ..args import Args
 from ..attachment import Attachment
 from ..conf import AUTO, Conf, Ptp, ptp
 from ..errors import PLUGIN_NOT_AVAILABLE, CniError
+from ..host_settings import refusals
 from ..ipam.choose import choose
 from ..netlink.rt_link import new_veth
 from ..netlink.sock import NETLINK_ROUTE, Socket
@@ -39,6 +40,7 @@ def status(args: Args, conf: Conf) -> None:
         reasons += [f"antiSpoof can not be had: {refusal}"] if refusal else []
     try:
         ipam = choose(conf, args)
+        reasons += refusals({len(ip.address) for ips in ipam.foreseen() for ip in ips})
         ipam.status()
         refuse_unusable(ipam, conf)
         _refuse_small_mtu(ipam, settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import sysctl
+from .. import host_settings, sysctl
 from ..ip import cidr_text, contains, text_of
 from ..netlink.rt_link import Link, get_link_by_index
 from ..netlink.rt_route import RT_TABLE_MAIN
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..netlink.rt_route import FibRoute
 
 _RTPROT_RA = 9
-_FAMILIES = ((4, "IPv4", "ipv4/ip_forward"), (16, "IPv6", "ipv6/conf/all/forwarding"))
+_FAMILIES = ((4, "IPv4"), (16, "IPv6"))
 _SHOWN = 3
 
 
@@ -28,6 +28,7 @@ def lines(survey: Survey) -> Iterator[Line]:
     """All that is to say."""
     attachments = survey.attachments()
     yield from _forwarding(attachments)
+    yield from _host_settings(survey)
     with Socket(NETLINK_ROUTE) as sock:
         defaults = _defaults(sock)
         yield _router_advertisements(defaults)
@@ -38,18 +39,33 @@ def lines(survey: Survey) -> Iterator[Line]:
 
 
 def _forwarding(attachments: list[Found]) -> Iterator[Line]:
-    for size, family, name in _FAMILIES:
+    for size, family in _FAMILIES:
+        name = sysctl.FORWARDING[size]
         value = sysctl.read(name)
+        refusal = host_settings.cannot_forward(size)
         in_use = any(len(a) == size for found in attachments for a in found.routed)
         subject = f"forwarding {family}"
         if value is None:
             yield warning(subject, f"the kernel has no {family}", f"configure no {family} addresses")
         elif value == "0" and in_use:
             yield problem(subject, "off, while containers are attached", f"sysctl -w net.{name.replace('/', '.')}=1")
+        elif value == "0" and refusal:
+            yield ok(subject, f"off, and ADD cannot turn it on ({refusal}); no container needs it")
         elif value == "0":
             yield ok(subject, "off; the first ADD turns it on")
         else:
             yield ok(subject, "on")
+
+
+def _host_settings(survey: Survey) -> Iterator[Line]:
+    """Report what ADD would need to set on a host that lets it set nothing: STATUS says the same."""
+    subject = "sysctls"
+    sizes = {size for network in survey.networks.values() for size in network.sizes()}
+    refusals = host_settings.refusals(sizes)
+    for refusal in refusals:
+        yield problem(subject, refusal, "set it where /proc/sys can be written, or make /proc/sys writable for ptp")
+    if not refusals:
+        yield ok(subject, "as ADD needs them, or ADD sets them")
 
 
 class Default:

@@ -73,6 +73,13 @@ class Network:
             return self.conf.get("ipmasq") is True
         return version_of(address) in [FAMILIES.get(family) for family in families if isinstance(family, str)]
 
+    def sizes(self) -> set[int]:
+        """Return the sizes (bytes) of its addresses, as far as they can be read."""
+        ipam = self.conf.get("ipam")
+        addresses = ipam.get("addresses") if isinstance(ipam, dict) else None
+        texts = [str(a.get("address")) for a in addresses if isinstance(a, dict)] if isinstance(addresses, list) else []
+        return {16 if ":" in text else 4 for text in texts} | {len(subnet) for subnet, _ in self.subnets()}
+
     def guards(self) -> bool:
         """Whether each host end must be guarded against spoofing."""
         return self.conf.get("antispoof") is True

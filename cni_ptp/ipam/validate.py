@@ -9,7 +9,6 @@ from ..result import Address, Result, Route
 
 # What each has room for in a message: include/uapi/linux/rtnetlink.h rtm_scope, and attributes of 32 bits.
 _MOST = {"mtu": 0xFFFFFFFF, "advmss": 0xFFFFFFFF, "priority": 0xFFFFFFFF, "table": 0xFFFFFFFF, "scope": 0xFF}
-
 _IPV6_MIN_MTU = 1280  # include/linux/ipv6.h
 
 

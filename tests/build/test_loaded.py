@@ -55,7 +55,7 @@ LOOKED_AT |= modules("netlink.rt_link_dump netlink.rt_nsid netlink.rt_route_read
 LOOKED_AT |= modules("veth.container_end netlink.bounded netlink.rt_route_dump")
 CHECK = CALL | HOST_LOCAL | PLANNED | LOOKED_AT | modules("commands.check")
 # STATUS tries a lease and a link; it knows ADD's capabilities and sysctls.
-STATUS = CALL | HOST_LOCAL | PLANNED | modules("commands.status ipam.host_local_upkeep")
+STATUS = CALL | HOST_LOCAL | PLANNED | modules("commands.status host_settings ipam.host_local_upkeep")
 # Of a host whose table is there: nothing that makes it, and nothing that takes away.
 MASQUERADE = modules("masquerade iptables_legacy nft_names nft_transaction nft_masquerade netlink.nft")
 UNMASQUERADE = modules("nft_transaction nft_removal nft_owner netlink.nft_element")
