@@ -1,14 +1,30 @@
-"""Settings of the host that ADD needs and cannot make: what STATUS and ptp doctor tell beforehand."""
+"""Settings of the whole host: made by the first ADD; those that ADD could not make, told by STATUS and ptp doctor."""
 
 from __future__ import annotations
 
 from . import sysctl
+from .errors import CniError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NEW_LINKS = "ipv6/conf/default/"
+
+
+def forward(size: int) -> None:
+    """Make a host forward that does not: addresses of this size in bytes.  CniError 100; then nothing has changed."""
+    if size == 4:
+        sysctl.write(sysctl.FORWARDING[4], "1")
+        return
+    from . import advertisements
+
+    links = advertisements.keep_taking()
+    try:
+        sysctl.write(sysctl.FORWARDING[16], "1")
+    except CniError:
+        advertisements.give_back(links)
+        raise
 
 
 def refusals(sizes: set[int]) -> list[str]:

@@ -70,13 +70,6 @@ def is_on(name: str) -> bool:
     return read(name) not in (None, "0")
 
 
-def forward(sizes: set[int]) -> None:
-    """Make the host forward addresses of these sizes (bytes): the whole host, and it stays so when containers go."""
-    for size in sizes:
-        if not is_on(FORWARDING[size]):
-            write(FORWARDING[size], "1")
-
-
 def refusal(name: str) -> str:
     """Return why the setting cannot be written, "" if it can or does not exist.  Nothing is written."""
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from tests.bounds import until
 from tests.namespaces import Place
 
 _SENDER = """
@@ -20,4 +21,10 @@ _PREFIX = "030440c000000e1000000e100000000020010db8007700000000000000000000"
 
 def advertise(place: Place, ifname: str) -> None:
     """The place is a default router on the link, and gives addresses of 2001:db8:77::/64."""
+    until(lambda: _has_link_local(place, ifname), "an address to send from")
     place.run(sys.executable, "-c", _SENDER, ifname, _ROUTER + _PREFIX)
+
+
+def _has_link_local(place: Place, ifname: str) -> bool:
+    links = place.ip("-6", "addr", "show", "dev", ifname, "-tentative")
+    return any(a.get("local", "").startswith("fe80") for link in links for a in link.get("addr_info", []))

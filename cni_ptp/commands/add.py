@@ -97,7 +97,7 @@ def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns
         container.do(*container_requests(planned, ifindex, attachment.ifname))
         steps.done("container end")
         _finish_host_end(host, host_link, attachment, planned)
-        sysctl.forward({len(ip.address) for ip in planned.ips})
+        _forward({len(ip.address) for ip in planned.ips})
         container_link = _ready(container, ifindex)
         _settle(container, [ip.address for ip in planned.ips if len(ip.address) == 16])
         _settle(host, [gateway for gateway in planned.gateways if len(gateway) == 16])
@@ -292,6 +292,15 @@ def _settle(sock: Socket, addresses: list[bytes]) -> None:
         if all(a.error is None and a.messages[0].payload[4] == RT_TABLE_LOCAL for a in answers):
             break
         time.sleep(_PAUSE_S)
+
+
+def _forward(sizes: set[int]) -> None:
+    """Make the host forward addresses of these sizes (bytes): the whole host, and it stays so when containers go."""
+    for size in sizes:
+        if not sysctl.is_on(sysctl.FORWARDING[size]):
+            from ..host_settings import forward
+
+            forward(size)
 
 
 def _merged(previous: Result | None, ours: Result) -> Result:

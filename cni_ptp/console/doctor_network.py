@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import host_settings, sysctl
 from ..ip import cidr_text, contains, text_of
+from ..netlink.rt_addr_dump import IFA_F_PERMANENT, Addr, dump_addrs
 from ..netlink.rt_link import Link, get_link_by_index
 from ..netlink.rt_route import RT_TABLE_MAIN
 from ..netlink.rt_route_dump import dump_routes, nexthops
@@ -31,7 +32,9 @@ def lines(survey: Survey) -> Iterator[Line]:
     yield from _host_settings(survey)
     with Socket(NETLINK_ROUTE) as sock:
         defaults = _defaults(sock)
-        yield _router_advertisements(defaults)
+        uses_ipv6 = any(len(a) == 16 for found in attachments for a in found.routed)
+        uses_ipv6 = uses_ipv6 or any(16 in network.sizes() for network in survey.networks.values())
+        yield _router_advertisements(sock, defaults) if uses_ipv6 else ok("accept_ra", "no container has IPv6")
         yield _reverse_path(defaults)
         yield from _mtu(survey, defaults)
         yield from _overlaps(survey, sock)
@@ -93,7 +96,8 @@ def _defaults(sock: Socket) -> list[Default]:
     return found
 
 
-def _router_advertisements(defaults: list[Default]) -> Line:
+def _router_advertisements(sock: Socket, defaults: list[Default]) -> Line:
+    """Report a default route that forwarding costs the host, or did: ADD prevents it, but others turn it on, too."""
     subject = "accept_ra"
     for default in defaults:
         name = default.link.name
@@ -102,7 +106,21 @@ def _router_advertisements(defaults: list[Default]) -> Line:
                 f"the IPv6 default route over {name} is a router's advertisement, and expires once the host forwards"
             )
             return problem(subject, found, f"sysctl -w net.ipv6.conf.{name}.accept_ra=2, also in /etc/sysctl.d")
+    kept = {default.link.ifindex for default in defaults if len(default.route.dst) == 16}
+    for ifindex in _advertised_to(sock) - kept:
+        answer = sock.ask(get_link_by_index(ifindex))[0]
+        name = Link(answer.one()).name if answer.error is None else ""
+        conf = f"ipv6/conf/{name}/"
+        if name and sysctl.is_on(conf + "forwarding") and sysctl.read(conf + "accept_ra") == "1":
+            found = f"a router advertised an address on {name}; since the host forwards, it has no default route there"
+            return problem(subject, found, f"sysctl -w net.ipv6.conf.{name}.accept_ra=2, also in /etc/sysctl.d")
     return ok(subject, "no default route depends on it")
+
+
+def _advertised_to(sock: Socket) -> set[int]:
+    """Return the indexes of the links with IPv6 addresses that expire: from an advertisement or by DHCPv6."""
+    listed = map(Addr, sock.dump(dump_addrs(0, "the host", iproute.AF_INET6)).read())
+    return {addr.ifindex for addr in listed if not addr.flags & IFA_F_PERMANENT}
 
 
 def _reverse_path(defaults: list[Default]) -> Line:
