@@ -6,6 +6,7 @@ address by a route of its own.  No connected route is made (NOPREFIXROUTE), so n
 
 from __future__ import annotations
 
+from .attachment import digest
 from .ip import bits, contains, network_of, version_of
 from .netlink.rt_addr import new_addr
 from .netlink.rt_link import set_alias, set_up
@@ -121,15 +122,23 @@ def _container_route(route: Route, ips: list[Address], gateways: list[bytes]) ->
 def ends(host_name: str, ifname: str, mtu: int, mac: bytes | None, ips: list[Address]) -> tuple[End, End]:
     """(host end, container end).  MACs follow the first IPv4 address and its gateway: a reused address keeps its MAC.
 
+    Without IPv4 they follow the name of the host end, which is the attachment's.  Each is set by us, always: the kernel
+    marks its own as random (addr_assign_type 1), and udev replaces these some time later.
+
     mtu: bytes, 0 for the kernel's default.  mac: 6 bytes wished for the container's end, or None.
     """
-    host_mac = None
-    for ip in ips:
-        if len(ip.address) == 4:
-            mac = mac or _MAC_PREFIX + ip.address
-            host_mac = _MAC_PREFIX + ip.gateway if ip.gateway is not None and len(ip.gateway) == 4 else None
-            break
+    ip4 = next((ip for ip in ips if len(ip.address) == 4), None)
+    gateway = ip4.gateway if ip4 is not None else None
+    mac = mac or (_MAC_PREFIX + ip4.address if ip4 is not None else _mac_of(host_name, "container"))
+    host_mac = _MAC_PREFIX + gateway if gateway is not None and len(gateway) == 4 else _mac_of(host_name, "host")
+    if host_mac == mac:  # as somebody wished: two ends with one address do not hear each other
+        host_mac = _mac_of(host_name, "other host")
     return (host_name, mtu, host_mac), (ifname, mtu, mac)
+
+
+def _mac_of(host_name: str, end: str) -> bytes:
+    """Return a MAC of one end, 6 bytes: the same for the attachment at every ADD."""
+    return _MAC_PREFIX + bytes.fromhex(digest(f"{host_name} {end}")[:8])
 
 
 def container_requests(plan: Plan, ifindex: int, ifname: str) -> list[Request]:
