@@ -9,7 +9,7 @@ from __future__ import annotations
 from .attachment import digest
 from .ip import bits, contains, network_of, version_of
 from .netlink.rt_addr import new_addr
-from .netlink.rt_link import set_alias, set_up
+from .netlink.rt_link import set_alias, set_forwarding, set_up
 from .netlink.rt_route import RT_SCOPE_HOST, RT_SCOPE_LINK, RT_TABLE_MAIN, FibRoute, new_route
 from .nlmsg import Request
 from .result import Address, Route
@@ -151,8 +151,15 @@ def container_requests(plan: Plan, ifindex: int, ifname: str) -> list[Request]:
 
 
 def host_requests(plan: Plan, ifindex: int, name: str, alias: str) -> list[Request]:
-    """What turns the bare host end into the planned one, in order.  The first says whose it is."""
-    requests = [set_alias(ifindex, name, alias), set_up(ifindex, name)]
+    """What turns the bare host end into the planned one, in order.  The first says whose it is.
+
+    A new link forwards as conf.default says: IPv4 that comes in by one that does not is lost without a word
+    (net/ipv4/route.c ip_route_input_slow).  IPv6 looks at the whole host's setting alone (ip6_output.c ip6_forward).
+    """
+    requests = [set_alias(ifindex, name, alias)]
+    if any(len(ip.address) == 4 for ip in plan.ips):
+        requests.append(set_forwarding(ifindex, name))
+    requests.append(set_up(ifindex, name))
     requests += [new_addr(gateway, bits(gateway), ifindex, name) for gateway in plan.gateways]
     requests += [new_route(r, ifindex, name, exclusive=True) for r in plan.host_routes]
     return requests

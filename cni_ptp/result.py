@@ -243,3 +243,13 @@ def _sorted(value: Any) -> Any:
     if isinstance(value, list):
         return [_sorted(item) for item in value]
     return value
+
+
+def merged(previous: Result | None, ours: Result) -> Result:
+    """The result of a chain: what earlier plugins made, and ours behind it."""
+    if previous is None:
+        return ours
+    for ip in ours.ips:
+        ip.interface = len(previous.interfaces) + 1
+    dns = ours.dns if ours.dns.given() else previous.dns
+    return Result(previous.interfaces + ours.interfaces, previous.ips + ours.ips, previous.routes + ours.routes, dns)

@@ -70,6 +70,17 @@ def is_on(name: str) -> bool:
     return read(name) not in (None, "0")
 
 
+def does_not_forward(size: int, link: str) -> str:
+    """Return the setting that keeps the host from forwarding what comes in by the link, "" if none does.
+
+    size: of the addresses, in bytes.  IPv6 looks at the whole host's setting alone (net/ipv6/ip6_output.c ip6_forward).
+    """
+    if not is_on(FORWARDING[size]):
+        return FORWARDING[size]
+    of_link = f"ipv4/conf/{link}/forwarding"
+    return of_link if size == 4 and read(of_link) == "0" else ""
+
+
 def refusal(name: str) -> str:
     """Return why the setting cannot be written, "" if it can or does not exist.  Nothing is written."""
     try:

@@ -17,7 +17,7 @@ from ..netlink.rt_route import RT_TABLE_LOCAL, get_route
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..netns import Netns, open_netns
 from ..plan import Plan, container_requests, ends, host_requests, plan
-from ..result import Interface, Result, render
+from ..result import Interface, Result, merged, render
 from ..undo import take_back
 from ..versions import at_least
 from ..veth.holders import held, refuse_held
@@ -50,7 +50,7 @@ def add(args: Args, conf: Conf, reply: Callable[[dict[str, Any]], None]) -> None
             if not at_least(conf.cni_version, "1.1.0"):
                 for interface in result.interfaces:
                     interface.mtu = 0  # a key of 1.1.0
-            reply(render(_merged(previous, result), conf.cni_version))
+            reply(render(merged(previous, result), conf.cni_version))
             steps.note("reply")
         except Exception as e:  # noqa: BLE001  whatever failed, the host must be as before; the caller reports it
             steps.note("failed step")
@@ -301,13 +301,3 @@ def _forward(sizes: set[int]) -> None:
             from ..host_settings import forward
 
             forward(size)
-
-
-def _merged(previous: Result | None, ours: Result) -> Result:
-    """The result of a chain: what earlier plugins made, and ours behind it."""
-    if previous is None:
-        return ours
-    for ip in ours.ips:
-        ip.interface = len(previous.interfaces) + 1
-    dns = ours.dns if ours.dns.given() else previous.dns
-    return Result(previous.interfaces + ours.interfaces, previous.ips + ours.ips, previous.routes + ours.routes, dns)

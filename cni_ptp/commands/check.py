@@ -95,8 +95,8 @@ class Findings:
             end = ContainerEnd(self.netns, container, link)
             self.words += end.addresses(ips)
             self.words += end.routes(planned)
-            self._host_end(host, link, planned)
-        self._forwarding(ips)
+            host_name = self._host_end(host, link, planned)
+        self._forwarding(ips, host_name)
         if self.settings.ip_masq:
             from ..masquerade import Masquerade
 
@@ -167,7 +167,8 @@ class Findings:
 
         return has_tuned_mtu(self.attachment)
 
-    def _host_end(self, host: Socket, container_link: Link, planned: Plan) -> None:
+    def _host_end(self, host: Socket, container_link: Link, planned: Plan) -> str:
+        """Compare the host end; return its name, "" if there is none."""
         try:
             link = host_end(host, self.attachment, self._clues) or listed_end(host, self._clues())
         except ForeignLink as e:
@@ -176,7 +177,7 @@ class Findings:
         pair = (nsid_of(host, self.netns), container_link.ifindex)
         if link is None or link.kind != "veth" or (link.netnsid, link.peer) != pair:
             self.say(f"the other end of {container_link.name} is not in the host's network namespace")
-            return
+            return ""
         self._host_link(host, link)
         self._host_mtu(link, container_link)
         listed = [Addr(r) for r in host.dump(dump_addrs(link.ifindex, link.name)).read()]
@@ -186,6 +187,7 @@ class Findings:
                 self.say(f"host interface {link.name} has no address {cidr_text(gateway, bits(gateway))}")
         for route in planned.host_routes:
             self._host_route(host, link, route)
+        return link.name
 
     def _clues(self) -> Clues:
         from .clues import clues
@@ -241,8 +243,8 @@ class Findings:
         except NetlinkError:
             return f"link number {ifindex}"
 
-    def _forwarding(self, ips: list[Address]) -> None:
+    def _forwarding(self, ips: list[Address], host_name: str) -> None:
         for size in sorted({len(ip.address) for ip in ips}):
-            name = sysctl.FORWARDING[size]
-            if not sysctl.is_on(name):
-                self.say(f"the host does not forward: sysctl net/{name} is not 1")
+            setting = sysctl.does_not_forward(size, host_name)
+            if setting:
+                self.say(f"the host does not forward: sysctl net/{setting} is not 1")

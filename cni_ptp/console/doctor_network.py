@@ -32,6 +32,7 @@ def lines(survey: Survey) -> Iterator[Line]:
     yield from _host_settings(survey)
     with Socket(NETLINK_ROUTE) as sock:
         defaults = _defaults(sock)
+        yield from _uplink_forwarding(defaults)
         uses_ipv6 = any(len(a) == 16 for found in attachments for a in found.routed)
         uses_ipv6 = uses_ipv6 or any(16 in network.sizes() for network in survey.networks.values())
         yield _router_advertisements(sock, defaults) if uses_ipv6 else ok("accept_ra", "no container has IPv6")
@@ -58,6 +59,16 @@ def _forwarding(attachments: list[Found]) -> Iterator[Line]:
             yield ok(subject, "off; the first ADD turns it on")
         else:
             yield ok(subject, "on")
+
+
+def _uplink_forwarding(defaults: list[Default]) -> Iterator[Line]:
+    """Report ways out whose answers the host does not forward, though it is on as a whole."""
+    if not sysctl.is_on(sysctl.FORWARDING[4]):
+        return  # turning it on turns it on for each link
+    for name in sorted({default.link.name for default in defaults if len(default.route.dst) == 4}):
+        if sysctl.does_not_forward(4, name):
+            found = f"on, but off for {name}, the way out: what comes in there reaches no container"
+            yield problem("forwarding IPv4", found, f"sysctl -w net.ipv4.conf.{name}.forwarding=1")
 
 
 def _host_settings(survey: Survey) -> Iterator[Line]:

@@ -90,15 +90,17 @@ def _host_lines(found: Found) -> Iterator[str]:
     yield f"leaving the host with another address: {masqueraded or 'none (no masquerading)'}{by}"
     if found.guarded is not None:
         yield f"may send from {', '.join([text_of(a) for a in found.guarded])} only (antiSpoof)"
-    forwarding = {family: sysctl.read(name) for family, name in _FORWARDING}
-    yield "forwarding  " + ", ".join([f"{k} {'on' if v != '0' else 'OFF'}" for k, v in forwarding.items() if v])
+    name = found.link.name if found.link is not None else ""
+    present = [size for size in _FAMILIES if sysctl.read(sysctl.FORWARDING[size]) is not None]
+    states = [f"{_FAMILIES[size]} {'OFF' if sysctl.does_not_forward(size, name) else 'on'}" for size in present]
+    yield "forwarding  " + ", ".join(states)
     if found.link is None:
         yield "no interface"
         return
     yield from _link_lines(found.link, _MOST_ON_HOST)
 
 
-_FORWARDING = (("IPv4", "ipv4/ip_forward"), ("IPv6", "ipv6/conf/all/forwarding"))
+_FAMILIES = {4: "IPv4", 16: "IPv6"}
 
 
 def _link_lines(link: Link, most: int) -> list[str]:

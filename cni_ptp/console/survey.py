@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _FAMILIES = (iproute.AF_INET, iproute.AF_INET6)
-_FORWARDING = {4: ("IPv4", "ipv4/ip_forward"), 16: ("IPv6", "ipv6/conf/all/forwarding")}
+_FAMILY_NAMES = {4: "IPv4", 16: "IPv6"}
 
 
 class Network:
@@ -232,9 +232,11 @@ class Survey:
         words += [f"the host has no route to {text_of(a)}" for a in found.addresses() if a not in routed]
         words += [] if routed else ["the host has no route to it"] if not found.addresses() else []
         words += self._against_configuration(found)
-        for size, (family, name) in _FORWARDING.items():
-            if any(len(a) == size for a in routed) and sysctl.read(name) == "0":
-                words.append(f"the host does not forward {family}")
+        for size, family in _FAMILY_NAMES.items():
+            off = sysctl.does_not_forward(size, link.name) if any(len(a) == size for a in routed) else ""
+            if off:
+                of_link = f" that comes in by {link.name}" if off != sysctl.FORWARDING[size] else ""
+                words.append(f"the host does not forward {family}{of_link}")
         return words
 
     def _against_configuration(self, found: Found) -> list[str]:

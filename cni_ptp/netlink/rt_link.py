@@ -1,6 +1,7 @@
 """rtnetlink links: requests out as bytes, replies in as bytes.  Pure.
 
-Source: include/uapi/linux/{rtnetlink,if,if_link,veth}.h; net/core/rtnetlink.c; drivers/net/veth.c.
+Source: include/uapi/linux/{rtnetlink,if,if_link,ip,veth}.h; net/core/rtnetlink.c; net/ipv4/devinet.c;
+drivers/net/veth.c.
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ IFLA_LINK = Attr(5, "IFLA_LINK", U32)
 IFLA_MASTER = Attr(10, "IFLA_MASTER", U32)
 IFLA_OPERSTATE = Attr(16, "IFLA_OPERSTATE", U8)
 IFLA_IFALIAS = Attr(20, "IFLA_IFALIAS", STRZ)
+IPV4_DEVCONF_FORWARDING = Attr(1, "IPV4_DEVCONF_FORWARDING", U32)
+IFLA_INET_CONF = Attr(1, "IFLA_INET_CONF", Table(IPV4_DEVCONF_FORWARDING))
+_AF_INET = Attr(2, "AF_INET", Table(IFLA_INET_CONF))
+IFLA_AF_SPEC = Attr(26, "IFLA_AF_SPEC", Table(_AF_INET))
 IFLA_NET_NS_FD = Attr(28, "IFLA_NET_NS_FD", U32)
 IFLA_EXT_MASK = Attr(29, "IFLA_EXT_MASK", U32)
 IFLA_LINK_NETNSID = Attr(37, "IFLA_LINK_NETNSID", S32)
@@ -150,6 +155,16 @@ def get_link_by_index(ifindex: int) -> Request:
 def set_up(ifindex: int, name: str) -> Request:
     """The link is up.  Like: ip link set NAME up"""
     return Request(RTM_SETLINK, NLM_F_ACK, IFINFOMSG.pack(0, 0, ifindex, IFF_UP, IFF_UP), f"set link {name} up", LINK)
+
+
+def set_forwarding(ifindex: int, name: str) -> Request:
+    """Let the host forward what comes in by the link, IPv4.  Like: sysctl -w net.ipv4.conf.NAME.forwarding=1
+
+    Source: net/ipv4/devinet.c inet_set_link_af().
+    """
+    conf = IFLA_AF_SPEC([_AF_INET([IFLA_INET_CONF([IPV4_DEVCONF_FORWARDING(1)])])])
+    body = IFINFOMSG.pack(0, 0, ifindex, 0, 0) + conf
+    return Request(RTM_SETLINK, NLM_F_ACK, body, f"turn forwarding of link {name} on", LINK)
 
 
 def set_alias(ifindex: int, name: str, alias: str) -> Request:

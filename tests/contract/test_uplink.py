@@ -7,9 +7,9 @@ import pytest
 from tests.bounds import until
 from tests.console.people import CONF, CONF_DIR, ask, configure
 from tests.contract.test_attach import conf
-from tests.contract.test_read_only import turn_on
 from tests.namespaces import Host, Place
 from tests.router import advertise
+from tests.sysctls import turn_on
 
 ACCEPT_RA = "ipv6/conf/up0/accept_ra"
 

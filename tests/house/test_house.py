@@ -179,7 +179,7 @@ def test_a_way_past_the_terminal_is_seen(way: str) -> None:
 
 HEADERS = [
     "linux/netlink.h", "linux/rtnetlink.h", "linux/if.h",
-    "linux/if_link.h", "linux/if_addr.h", "linux/veth.h", "linux/nsfs.h", "linux/net_namespace.h",
+    "linux/if_link.h", "linux/if_addr.h", "linux/ip.h", "linux/veth.h", "linux/nsfs.h", "linux/net_namespace.h",
     "linux/sched.h", "linux/netfilter/nfnetlink.h", "linux/netfilter/nf_tables.h", "linux/netfilter/nf_tables_compat.h",
     "linux/netfilter/nf_nat.h",
     "linux/netfilter.h", "linux/netfilter_ipv4.h", "linux/netfilter_arp.h", "linux/capability.h",
