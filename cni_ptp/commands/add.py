@@ -64,7 +64,7 @@ def add(args: Args, conf: Conf, reply: Callable[[dict[str, Any]], None]) -> None
 
 
 def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns: Netns, undo: Steps) -> Result:
-    with Socket(NETLINK_ROUTE) as host, netns.inside(_route_socket) as container:
+    with Socket(NETLINK_ROUTE) as host, netns.inside(lambda: Socket(NETLINK_ROUTE)) as container:
         _refuse_if_there(host, container, attachment)
         steps.done("prepare")
         types: dict[bytes, int] = {}
@@ -110,10 +110,6 @@ def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns
     if settings.dns.given():
         result.dns = settings.dns
     return result
-
-
-def _route_socket() -> Socket:
-    return Socket(NETLINK_ROUTE)
 
 
 def _refuse_if_there(host: Socket, container: Socket, attachment: Attachment) -> None:
