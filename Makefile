@@ -36,7 +36,7 @@ uninstall: build ## take it away again, and put back what was there (TO=/opt/cni
 verify: ## rebuild from these sources and compare dist/ptp with it byte for byte
 	@"$(PYTHON)" -I -S tools/build_ptp.py verify --interpreter "$(PYTHON)"
 
-manifest: ## write cni_ptp/console/manifest.py, the list of the sources, from git's
+manifest: ## write cni_ptp/bundle/manifest.py, the list of the sources, from git's
 	@"$(PYTHON)" -I -S tools/build_ptp.py manifest
 
 test: build ## run the tests, installing what they need (PYTEST_ARGS='-k …' selects)

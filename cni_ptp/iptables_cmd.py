@@ -6,17 +6,18 @@ the other.  Source: iptables-restore(8), iptables-extensions(8).
 
 from __future__ import annotations
 
-from . import iptables_nft, spawn
-from .attachment import Attachment
-from .errors import IPTABLES_FAILED, CniError, words_of
-from .ip import bits, cidr_text, network_of, parse_cidr, text_of, version_of
-from .iptables_legacy import has_nat
-from .nft_socket import NO_NF_TABLES, open_socket
+from .base.errors import IPTABLES_FAILED, CniError, words_of
+from .base.ip import bits, cidr_text, network_of, parse_cidr, text_of, version_of
+from .cni.attachment import Attachment
+from .firewall import iptables_nft
+from .firewall.iptables_legacy import has_nat
+from .firewall.nft_socket import NO_NF_TABLES, open_socket
+from .system import spawn
 
 # Not the caller's PATH: what runs with our privileges is found where the system keeps it.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .masquerade_options import Variant
+    from .cni.masquerade_options import Variant
 
 _DIRECTORIES = ("/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin")
 _ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/sbin:/sbin:/usr/bin:/bin"}
@@ -258,7 +259,7 @@ def findings(attachment: Attachment, addresses: list[tuple[bytes, int]], variant
         sources = {_source(line) for line in lines if line.startswith(_JUMP)}
         chain = [line for line in lines if line.startswith(f"-A {attachment.go_chain()} ")]
         if version in variants:
-            from .iptables_variant import lacks_of_lines
+            from .firewall.iptables_variant import lacks_of_lines
 
             lacks = lacks_of_lines(chain, variants[version])
             words += [f"iptables chain {attachment.go_chain()} {lack}" for lack in lacks]

@@ -10,7 +10,7 @@ import gc
 import posix  # what os is made of: os itself costs 0.6 ms
 
 _IPAM_ROLES = ("host-local", "static")
-# All that args.py and logfile.py look at; a runtime passes on dozens more.
+# All that cni/args.py and commands/logfile.py look at; a runtime passes on dozens more.
 _VARIABLES = (
     "CNI_COMMAND",
     "CNI_CONTAINERID",

@@ -10,7 +10,7 @@ from __future__ import annotations
 # The C module under struct: struct itself is a file to be found and read, 0.1 ms.
 import _struct
 
-from .errors import DecodeError
+from .base.errors import DecodeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

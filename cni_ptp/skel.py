@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 
-from . import __version__, args, conf, jsonio, signals, versions
-from .errors import (
+from . import __version__
+from .base import jsonio
+from .base.errors import (
     INVALID_NETWORK_CONFIG,
     IO_FAILURE,
     PLUGIN_NOT_AVAILABLE,
@@ -17,13 +18,15 @@ from .errors import (
     to_cni,
     words_of,
 )
+from .cni import args, conf, versions
+from .system import signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from .logfile import Log
+    from .commands.logfile import Log
 
 _MOST_STDIN = 1 << 20
 _S_IFMT, _S_IFIFO = 0o170000, 0o010000  # include/uapi/linux/stat.h
@@ -71,16 +74,16 @@ def _serve(role: str, environ: Mapping[str, str], answering: Answering) -> None:
     versions.gate(parsed.command, network.cni_version)
     if role == "ptp":
         if network.fields.has("logFile") or network.fields.has("logLevel"):
-            from .logfile import asked_for
+            from .commands.logfile import asked_for
 
             answering.log = asked_for(parsed, network, environ)
         signals.note()
         _dispatch(parsed, network, answering)
     else:
-        from .ipam import plugin
+        from .ipam import standalone
 
         signals.note()
-        document = plugin.run(role, parsed, network)
+        document = standalone.run(role, parsed, network)
         if document is not None:
             answering.reply(document)
 
@@ -135,7 +138,7 @@ class Answering:
 
     def _write(self, raw: bytes) -> None:
         if signals.noted_from_now() and not (self.is_pipe and len(raw) <= _PIPE_BUF and _is_empty(1)):
-            from .stoppable_write import write_stoppably
+            from .system.stoppable_write import write_stoppably
 
             write_stoppably(1, raw)
         else:  # an empty pipe takes it at once; before the first effect a signal just ends the process
@@ -172,7 +175,7 @@ def _make_printable(document: dict[str, Any]) -> None:
         text = document.get(key)
         # Loaded only where needed: the error may be that our file was cut short, and modules cannot be loaded any more.
         if isinstance(text, str) and not (text.isascii() and text.replace("\n", "").replace("\t", "").isprintable()):
-            from .printable import printable
+            from .base.printable import printable
 
             document[key] = printable(text, keep="\n\t")
 

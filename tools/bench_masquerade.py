@@ -21,11 +21,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))
 
-from cni_ptp import iptables_cmd, nft_masquerade, nft_socket, nft_transaction  # noqa: E402
-from cni_ptp.attachment import Attachment  # noqa: E402
+from cni_ptp import iptables_cmd  # noqa: E402
+from cni_ptp.cni.attachment import Attachment  # noqa: E402
+from cni_ptp.firewall import nft_add, nft_socket, nft_transaction  # noqa: E402
+from cni_ptp.firewall.nft_table import INET, element_comment, element_places  # noqa: E402
 from cni_ptp.netlink import nft, nft_element  # noqa: E402
 from cni_ptp.netlink.sock import Socket  # noqa: E402
-from cni_ptp.nft_names import INET, element_comment, element_places  # noqa: E402
 from cni_ptp.nlmsg import Request  # noqa: E402
 
 _INSIDE = (
@@ -121,7 +122,7 @@ def fill(backend: str, count: int) -> None:
     if backend == "nftables":
         with nft_socket.open_socket() as sock:
             for attachment, address in others(count):
-                nft_masquerade.add(sock, attachment, [(address, 16)])
+                nft_add.add(sock, attachment, [(address, 16)])
         return
     chains, jumps = [], []
     for attachment, address in others(count):
@@ -136,7 +137,7 @@ def transactions(count: int) -> tuple[float, float]:
     """Microseconds of ADD's and of DEL's transaction, medians, with so many elements in the sets."""
     with nft_socket.open_socket() as sock:
         for attachment, address in others(count):
-            nft_masquerade.add(sock, attachment, [(address, 16)])
+            nft_add.add(sock, attachment, [(address, 16)])
         times: dict[str, list[float]] = {"add": [], "delete": []}
         table = INET[0][0]
         probe = Attachment("bench", "probe", "eth0")

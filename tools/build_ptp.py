@@ -5,7 +5,7 @@
     build_ptp.py manifest
 
 Run it by the Python that shall run the plugin: bytecode is bound to one version of it.  A file is packed and verified
-if git lists it, or where there is no git repository if cni_ptp/console/manifest.py does; never because it lies there.
+if git lists it, or where there is no git repository if cni_ptp/bundle/manifest.py does; never because it lies there.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ import shutil  # noqa: E402
 import sbom  # noqa: E402
 
 import cni_ptp  # noqa: E402
-from cni_ptp import spawn  # noqa: E402
-from cni_ptp.console import comparing, manifest, pack, placing, program  # noqa: E402
+from cni_ptp.bundle import built_file, comparison, manifest, pack  # noqa: E402
+from cni_ptp.console import atomic_file  # noqa: E402
+from cni_ptp.system import spawn  # noqa: E402
 
 SUMS = "SHA256SUMS"
 SBOM = "ptp.spdx.json"
-MANIFEST = os.path.join(ROOT, "cni_ptp", "console", "manifest.py")
+MANIFEST = os.path.join(ROOT, "cni_ptp", "bundle", "manifest.py")
 _GITS = ("/usr/bin/git", "/usr/local/bin/git", "/bin/git")
 
 
@@ -72,10 +73,10 @@ def build(interpreter: str, directory: str) -> None:
     sources = pack.sources_in(ROOT, names)
     os.makedirs(directory, exist_ok=True)
     files = made(sources, interpreter)
-    placing.sweep(directory)
+    atomic_file.sweep(directory)
     for name, content in files.items():
         path = os.path.join(directory, name)
-        with placing.Aside(path, content, 0o755 if name == "ptp" else 0o644) as aside:
+        with atomic_file.Aside(path, content, 0o755 if name == "ptp" else 0o644) as aside:
             aside.move_to(path)
     size = len(files["ptp"]) // 1024
     print(f"{os.path.join(directory, 'ptp')}: {size} KiB, for {interpreter} ({python_version()})")
@@ -87,7 +88,7 @@ def build(interpreter: str, directory: str) -> None:
 def listed() -> tuple[tuple[str, ...], str]:
     """Return (the files that are packed, who lists them): git's list of the checkout, else the manifest's."""
     names = git_list()
-    return (names, "git") if names else (manifest.FILES, "cni_ptp/console/manifest.py")
+    return (names, "git") if names else (manifest.FILES, "cni_ptp/bundle/manifest.py")
 
 
 def git_list() -> tuple[str, ...]:
@@ -127,14 +128,14 @@ def write_manifest() -> int:
     with open(MANIFEST, encoding="utf-8") as f:
         head = f.read().partition("FILES = (")[0]
     content = head + "FILES = (\n" + "".join([f'    "{name}",\n' for name in names]) + ")\n"
-    with placing.Aside(MANIFEST, content.encode(), 0o644) as aside:
+    with atomic_file.Aside(MANIFEST, content.encode(), 0o644) as aside:
         aside.move_to(MANIFEST)
     return 0
 
 
 def made(sources: dict[str, bytes], interpreter: str) -> dict[str, bytes]:
     """The contents of the files that a build writes, by name."""
-    ptp = program.packed(sources, interpreter, sys.executable)
+    ptp = built_file.packed(sources, interpreter, sys.executable)
     files = {"ptp": ptp, SBOM: sbom.spdx(cni_ptp.__version__, ptp, sources)}
     sums = [f"{_sha256(content)}  {name}\n" for name, content in files.items()]
     return {**files, SUMS: "".join(sums).encode()}
@@ -153,7 +154,7 @@ def verify(path: str, interpreter: str) -> int:
     built = _content(path)
     sources = pack.sources_in(ROOT, listed()[0])
     expected = made(sources, interpreter)
-    differences = comparing.compared(built, expected["ptp"])
+    differences = comparison.compared(built, expected["ptp"])
     directory = os.path.dirname(path)
     for name in (SBOM, SUMS):
         beside = os.path.join(directory, name)

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import time
 
-from .. import errnos, signals, steps, sysctl
-from ..args import Args
-from ..attachment import Attachment
-from ..conf import AUTO, Conf, Ptp, mac_text, ptp
-from ..errors import KERNEL_REFUSED, CniError, to_cni
-from ..ipam.choose import choose
+from ..base import errnos
+from ..base.errors import KERNEL_REFUSED, CniError, to_cni
+from ..base.undo import take_back
+from ..cni.args import Args
+from ..cni.attachment import Attachment
+from ..cni.conf import AUTO, Conf, Ptp, mac_text, ptp
+from ..cni.result import Interface, Result, merged, render
+from ..cni.versions import at_least
+from ..ipam.source import choose
 from ..ipam.validate import refuse_small_mtu, validate
-from ..lock import Held
 from ..netlink.rt_link import IF_OPER_UP, Link, del_link, get_link, get_link_by_index, new_veth
 from ..netlink.rt_route import RT_TABLE_LOCAL, get_route
 from ..netlink.sock import NETLINK_ROUTE, Socket
-from ..netns import Netns, open_netns
-from ..plan import Plan, container_requests, ends, host_requests, plan
-from ..result import Interface, Result, merged, render
-from ..undo import take_back
-from ..versions import at_least
+from ..system import signals, sysctl
+from ..system.netns import Netns, open_netns
 from ..veth.holders import held, refuse_held
+from ..veth.plan import Plan, container_requests, ends, host_requests, plan
+from . import checkpoint
+from .lock import Held
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ..ipam.choose import Ipam
-    from ..undo import Steps
+    from ..base.undo import Steps
+    from ..ipam.source import Ipam
 
 _READY_TRIES, _SETTLED_TRIES, _PAUSE_S = 200, 2000, 0.0005
 
@@ -46,17 +48,17 @@ def add(args: Args, conf: Conf, reply: Callable[[dict[str, Any]], None]) -> None
         undo: Steps = []
         try:
             result = _attach(attachment, settings, ipam, conf, netns, undo)
-            steps.done("host end")
+            checkpoint.done("host end")
             if not at_least(conf.cni_version, "1.1.0"):
                 for interface in result.interfaces:
                     interface.mtu = 0  # a key of 1.1.0
             reply(render(merged(previous, result), conf.cni_version))
-            steps.note("reply")
+            checkpoint.note("reply")
         except Exception as e:  # noqa: BLE001  whatever failed, the host must be as before; the caller reports it
-            steps.note("failed step")
+            checkpoint.note("failed step")
             signals.undoing()
             left = take_back(undo)
-            steps.note("undo")
+            checkpoint.note("undo")
             failure = to_cni(e)
             for words in left:
                 failure.add(words)
@@ -66,7 +68,7 @@ def add(args: Args, conf: Conf, reply: Callable[[dict[str, Any]], None]) -> None
 def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns: Netns, undo: Steps) -> Result:
     with Socket(NETLINK_ROUTE) as host, netns.inside(lambda: Socket(NETLINK_ROUTE)) as container:
         _refuse_if_there(host, container, attachment)
-        steps.done("prepare")
+        checkpoint.done("prepare")
         types: dict[bytes, int] = {}
         result = ipam.add(lambda addresses: held(host, addresses, types))
         undo.append(("release the addresses", ipam.delete))
@@ -79,23 +81,23 @@ def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns
         # Before anything of a neighbour that has an address is changed: its masquerading, its guard, its route.
         gateways = [gateway for gateway in {ip.gateway for ip in result.ips} if gateway is not None]
         refuse_held(host, [ip.address for ip in result.ips], gateways, types)
-        steps.done("ipam")
+        checkpoint.done("ipam")
         planned = plan(result.ips, result.routes)
         if settings.ip_masq:
             _masquerade(attachment, settings, result, undo)
-            steps.done("masquerade")
+            checkpoint.done("masquerade")
         if settings.anti_spoof:  # taken back after the pair: no end that is up is without it
             undo.append(("take back the guard against spoofing", lambda: _unguard(attachment)))
         host_link, ifindex = _make_pair(host, attachment, settings, planned, netns, undo)
-        steps.done("pair")
+        checkpoint.done("pair")
         exposed = _prepare_ipv6(host_link.name, attachment.ifname, planned, netns)
         if exposed and not settings.anti_spoof:
             undo.insert(-1, ("take back the guard of an exposed end", lambda: _unguard(attachment)))  # as above
         if settings.anti_spoof or exposed:
             _guard(attachment, result, Link(container.do(get_link_by_index(ifindex))[0].one()).mac, exposed)
-            steps.done("guard")
+            checkpoint.done("guard")
         container.do(*container_requests(planned, ifindex, attachment.ifname))
-        steps.done("container end")
+        checkpoint.done("container end")
         _finish_host_end(host, host_link, attachment, planned)
         _forward({len(ip.address) for ip in planned.ips})
         container_link = _ready(container, ifindex)
@@ -134,7 +136,7 @@ def _already_there(attachment: Attachment, details: str) -> CniError:
 def _masquerade(attachment: Attachment, settings: Ptp, result: Result, undo: Steps) -> None:
     """Before the veth is made: a rule for an address that is not in use yet harms nobody, and a host that can not
     masquerade is found out before there is an interface."""
-    from ..masquerade import Masquerade
+    from ..firewall.masquerade import Masquerade
 
     addresses = [(ip.address, ip.length) for ip in result.ips]
     options = settings.ip_masq_options
@@ -149,7 +151,7 @@ def _masquerade(attachment: Attachment, settings: Ptp, result: Result, undo: Ste
 
 def _guard(attachment: Attachment, result: Result, mac: bytes, exposed: bool) -> None:
     """Let no packet with a false source in: called before the ends are up."""
-    from .. import antispoof
+    from ..firewall import antispoof
 
     try:
         with antispoof.open_socket() as sock:
@@ -157,14 +159,14 @@ def _guard(attachment: Attachment, result: Result, mac: bytes, exposed: bool) ->
     except (CniError, OSError) as e:
         failure = to_cni(e)
         if exposed:
-            from ..advertisements import EXPOSED
+            from ..veth.advertisements import EXPOSED
 
             failure.add(EXPOSED)
         raise failure from None
 
 
 def _unguard(attachment: Attachment) -> None:
-    from .. import antispoof
+    from ..firewall import antispoof
 
     with antispoof.open_socket() as sock:
         antispoof.remove(sock, attachment)
@@ -226,7 +228,7 @@ def _prepare_ipv6(host_name: str, ifname: str, planned: Plan, netns: Netns) -> b
         for setting in ("accept_ra", "accept_redirects"):
             sysctl.put(conf + setting, "0")
     except CniError:
-        from ..advertisements import taken_by
+        from ..veth.advertisements import taken_by
 
         exposed = taken_by(host_name)
         if exposed and uses_ipv6:
@@ -253,7 +255,7 @@ def _finish_host_end(host: Socket, link: Link, attachment: Attachment, planned: 
             continue
         if i < first_route or answer.error.errno != errnos.EEXIST:
             raise answer.error
-        from ..host_route import claim
+        from ..veth.host_route import claim
 
         claim(host, answer.error, planned.host_routes[i - first_route], link)
 
@@ -294,6 +296,6 @@ def _forward(sizes: set[int]) -> None:
     """Make the host forward addresses of these sizes (bytes): the whole host, and it stays so when containers go."""
     for size in sizes:
         if not sysctl.is_on(sysctl.FORWARDING[size]):
-            from ..host_settings import forward
+            from ..veth.host_settings import forward
 
             forward(size)

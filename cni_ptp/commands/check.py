@@ -10,28 +10,29 @@ from __future__ import annotations
 import errno
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 
-from .. import steps, sysctl
-from ..args import Args
-from ..attachment import ALIAS_PREFIX, Attachment
-from ..conf import AUTO, Conf, Ptp, mac_text, ptp
-from ..errors import CHECK_FAILED, INVALID_NETWORK_CONFIG, CniError, NetlinkError
-from ..ip import bits, cidr_text, text_of
-from ..ipam.choose import choose
+from ..base.errors import CHECK_FAILED, INVALID_NETWORK_CONFIG, CniError, NetlinkError
+from ..base.ip import bits, cidr_text, text_of
+from ..cni.args import Args
+from ..cni.attachment import ALIAS_PREFIX, Attachment
+from ..cni.conf import AUTO, Conf, Ptp, mac_text, ptp
+from ..cni.result import Address, Interface, Result, Route
+from ..ipam.source import choose
 from ..netlink.rt_addr_dump import Addr, dump_addrs
 from ..netlink.rt_link import Link, get_link, get_link_by_index
 from ..netlink.rt_route import FibRoute, get_route, is_no_route
 from ..netlink.rt_route_read import read_route
 from ..netlink.sock import NETLINK_ROUTE, Socket
-from ..netns import Netns, is_same_file, open_netns
-from ..plan import Plan, plan
-from ..result import Address, Interface, Result, Route
+from ..system import sysctl
+from ..system.netns import Netns, is_same_file, open_netns
 from ..veth.container_end import ContainerEnd
 from ..veth.find import Clues, ForeignLink, host_end
+from ..veth.plan import Plan, plan
 from ..veth.unnamed import listed_end, nsid_of
+from . import checkpoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..ipam.choose import Ipam
+    from ..ipam.source import Ipam
 
 
 def check(args: Args, conf: Conf) -> None:
@@ -45,7 +46,7 @@ def check(args: Args, conf: Conf) -> None:
     with open_netns(args.netns, args.netns_override) as netns:
         findings = Findings(attachment, conf, settings, previous, netns, ipam)
         findings.look()
-    steps.note("compare")
+    checkpoint.note("compare")
     try:
         ipam.check(previous)
     except CniError as e:
@@ -53,7 +54,7 @@ def check(args: Args, conf: Conf) -> None:
             raise
         findings.words.append(str(e))
     finally:
-        steps.note("ipam")
+        checkpoint.note("ipam")
     if findings.words:
         raise CniError(
             CHECK_FAILED, f"check {attachment}: {len(findings.words)} differences", "; ".join(findings.words)
@@ -98,7 +99,7 @@ class Findings:
             host_name = self._host_end(host, link, planned)
         self._forwarding(ips, host_name)
         if self.settings.ip_masq:
-            from ..masquerade import Masquerade
+            from ..firewall.masquerade import Masquerade
 
             options = self.settings.ip_masq_options
             addresses = [(ip.address, ip.length) for ip in ips]
@@ -107,7 +108,7 @@ class Findings:
             masquerade = Masquerade(self.attachment, self.settings.ip_masq_backend, options=options)
             self.words += masquerade.check(addresses) if addresses else []
         if self.settings.anti_spoof:
-            from .. import antispoof
+            from ..firewall import antispoof
 
             self.words += antispoof.findings(self.attachment, [ip.address for ip in ips])
 

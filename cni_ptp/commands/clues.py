@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from ..ipam.known import is_leased
+from ..ipam.known_addresses import is_leased
 from ..veth.find import Clues
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..attachment import Attachment
-    from ..conf import Conf
-    from ..ipam.choose import Ipam
-    from ..netns import Netns
-    from ..result import Address, Result
+    from ..cni.attachment import Attachment
+    from ..cni.conf import Conf
+    from ..cni.result import Address, Result
+    from ..ipam.source import Ipam
+    from ..system.netns import Netns
 
 
 def clues(conf: Conf, ipam: Ipam, attachment: Attachment, previous: Result | None, netns: Netns | None) -> Clues:

@@ -7,26 +7,26 @@ them.
 
 from __future__ import annotations
 
-from .. import steps
-from ..args import Args
-from ..attachment import Attachment
-from ..conf import Conf
-from ..deletion import Deletion
-from ..errors import KERNEL_REFUSED, CniError, to_cni
-from ..ipam.choose import choose
-from ..lock import Held
+from ..base.errors import KERNEL_REFUSED, CniError, to_cni
+from ..cni.args import Args
+from ..cni.attachment import Attachment
+from ..cni.conf import Conf
+from ..ipam.source import choose
 from ..netlink.rt_link import Link
 from ..netlink.sock import NETLINK_NETFILTER, NETLINK_ROUTE, Socket
-from ..netns import ABSENT, Netns, NetnsError, open_netns
+from ..system.netns import ABSENT, Netns, NetnsError, open_netns
+from ..veth.deletion import Deletion
 from ..veth.find import Clues, ForeignLink, host_end
+from . import checkpoint
+from .lock import Held
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from ..ipam.choose import Ipam
-    from ..result import Result
+    from ..cni.result import Result
+    from ..ipam.source import Ipam
 
     T = TypeVar("T")
 
@@ -60,13 +60,13 @@ def _detach(
     previous = _previous(conf)
     try:
         link = _find(host, attachment, lambda: _clues(conf, ipam, attachment, previous, netns))
-        steps.note("prepare")
+        checkpoint.note("prepare")
         nft = _nft_socket()
         deletion = Deletion(host, link) if link is not None else None
     except Exception as e:  # noqa: BLE001  a link may exist: what protects and reserves it is kept
         failures.append(to_cni(e))
         return
-    from ..masquerade import Masquerade  # loaded while the kernel is at work
+    from ..firewall.masquerade import Masquerade  # loaded while the kernel is at work
 
     with Masquerade(attachment, _backend(conf), nft) as masquerade:
         removal = _try(failures, masquerade.removal)
@@ -77,12 +77,12 @@ def _detach(
             except Exception as e:  # noqa: BLE001  as above
                 failures.append(to_cni(e))
                 return
-        steps.note("link")
+        checkpoint.note("link")
         if removal is not None:
             _try(failures, lambda: removal.commit(addresses))
-        steps.note("masquerade")
+        checkpoint.note("masquerade")
     _try(failures, ipam.delete)
-    steps.note("ipam")
+    checkpoint.note("ipam")
 
 
 def _find(host: Socket, attachment: Attachment, of: Callable[[], Clues]) -> Link | None:

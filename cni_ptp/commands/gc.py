@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import errno
 
-from .. import antispoof, steps
-from ..args import Args
-from ..attachment import ALIAS_PREFIX, parse_alias
-from ..conf import Conf
-from ..errors import KERNEL_REFUSED, CniError, to_cni
-from ..ipam.choose import choose
-from ..masquerade_upkeep import gc as gc_masquerade
+from ..base.errors import KERNEL_REFUSED, CniError, to_cni
+from ..cni.args import Args
+from ..cni.attachment import ALIAS_PREFIX, parse_alias
+from ..cni.conf import Conf
+from ..firewall import antispoof
+from ..firewall.masquerade_check import gc as gc_masquerade
+from ..ipam.source import choose
 from ..netlink.rt_link import Link, del_link
 from ..netlink.rt_link_dump import dump_veths
 from ..netlink.sock import NETLINK_ROUTE, Socket
+from . import checkpoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..attachment import Attachment
-    from ..ipam.choose import Ipam
+    from ..cni.attachment import Attachment
+    from ..ipam.source import Ipam
 
 
 def gc(args: Args, conf: Conf, is_complete: bool = True) -> None:
@@ -40,18 +41,18 @@ def gc(args: Args, conf: Conf, is_complete: bool = True) -> None:
     with Socket(NETLINK_ROUTE) as host:
         kept = _delete_marked(host, conf.name, {a.alias() for a in valid}, words)
         reserved = _leased_and_routed(host, ipam, [*valid, *kept], words)
-    steps.note("links")
+    checkpoint.note("links")
     keep = [*valid, *kept]
     words += _try(lambda: gc_masquerade(conf.name, keep, is_complete))
-    steps.note("masquerade")
+    checkpoint.note("masquerade")
     words += _try(lambda: _gc_guard(conf.name, keep))
-    steps.note("guard")
+    checkpoint.note("guard")
     failure: CniError | None = None
     try:
         ipam.gc([*keep, *reserved])
     except Exception as e:  # noqa: BLE001  reported below, with what else failed
         failure = to_cni(e)
-    steps.note("ipam")
+    checkpoint.note("ipam")
     if failure is None and words:
         failure = _failure(conf.name, words.pop(0))
     if failure is not None:

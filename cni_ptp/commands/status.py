@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import errno
 
-from ..args import Args
-from ..attachment import Attachment
-from ..conf import AUTO, Conf, Ptp, ptp
-from ..errors import PLUGIN_NOT_AVAILABLE, CniError
-from ..host_settings import refusals
-from ..ipam.choose import choose
+from ..base.errors import PLUGIN_NOT_AVAILABLE, CniError
+from ..cni.args import Args
+from ..cni.attachment import Attachment
+from ..cni.conf import AUTO, Conf, Ptp, ptp
+from ..cni.result import Result
+from ..ipam.source import choose
 from ..netlink.rt_link import new_veth
 from ..netlink.sock import NETLINK_ROUTE, Socket
-from ..result import Result
+from ..veth.host_settings import refusals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..ipam.choose import Ipam
+    from ..ipam.source import Ipam
 
 _CAP_NET_ADMIN, _CAP_SYS_ADMIN = 12, 21  # include/uapi/linux/capability.h
 _NO_DESCRIPTOR = 0xFFFFFFFF  # leads to no namespace: the kernel refuses with EBADF
@@ -30,11 +30,11 @@ def status(args: Args, conf: Conf) -> None:
     settings = ptp(conf, args)
     reasons = missing_capabilities() or link_refusal()
     if settings.ip_masq:
-        from ..masquerade import Masquerade
+        from ..firewall.masquerade import Masquerade
 
         reasons += Masquerade(Attachment(conf.name, "", ""), settings.ip_masq_backend).status()
     if settings.anti_spoof:
-        from .. import antispoof
+        from ..firewall import antispoof
 
         refusal = antispoof.refusal()
         reasons += [f"antiSpoof can not be had: {refusal}"] if refusal else []

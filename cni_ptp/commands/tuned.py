@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 
-from ..attachment import Attachment
-from ..errors import CniError
-from ..jsonio import loads
-from ..state import opened
+from ..base.errors import CniError
+from ..base.jsonio import loads
+from ..cni.attachment import Attachment
+from ..system.state_files import opened
 
 _DATA_DIR = "/run/cni/tuning"
 _MOST = 4096

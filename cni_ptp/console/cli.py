@@ -10,8 +10,8 @@ import os
 from importlib import import_module
 
 from .. import __version__
-from ..errors import to_cni
-from ..printable import printable
+from ..base.errors import to_cni
+from ..base.printable import printable
 from .terminal import Terminal
 
 TYPE_CHECKING = False

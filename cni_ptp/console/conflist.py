@@ -6,12 +6,13 @@ import argparse
 import os
 from stat import S_ISREG
 
-from .. import jsonio, masquerade_options
-from ..args import is_name
-from ..errors import INVALID_ENVIRONMENT_VARIABLES, CniError
-from ..ip import cidr_text, contains, network_of, parse_cidr, text_of
+from ..base import jsonio
+from ..base.errors import INVALID_ENVIRONMENT_VARIABLES, CniError
+from ..base.ip import cidr_text, contains, network_of, parse_cidr, text_of
+from ..cni import masquerade_options
+from ..cni.args import is_name
 from ..netlink.sock import NETLINK_ROUTE, Socket
-from . import iproute, placing
+from . import atomic_file, iproute
 from .terminal import Terminal
 
 TYPE_CHECKING = False
@@ -74,10 +75,10 @@ def write(listed: Listed, terminal: Terminal) -> None:
     """The list is at its path."""
     directory = os.path.dirname(listed.path)
     os.makedirs(directory, 0o755, exist_ok=True)
-    placing.sweep(directory)
+    atomic_file.sweep(directory)
     if os.path.lexists(listed.path):
-        terminal.say(f"kept the one that was there as {placing.keep(listed.path)}")
-    with placing.Aside(listed.path, listed.content, 0o644) as aside:
+        terminal.say(f"kept the one that was there as {atomic_file.keep(listed.path)}")
+    with atomic_file.Aside(listed.path, listed.content, 0o644) as aside:
         aside.move_to(listed.path)
     terminal.say(f"wrote {listed.path}")
     first = next(iter(files(directory)), listed.path)

@@ -8,12 +8,14 @@ import socket
 import threading
 import time
 
-from .. import jsonio, spawn
-from ..ip import text_of
+from ..base import jsonio
+from ..base.ip import text_of
+from ..bundle import built_file
 from ..netlink.sock import NETLINK_ROUTE, Socket
-from ..netns import Netns, open_netns
-from ..trusted import distrust
-from . import iproute, lease_files, program, sandbox
+from ..system import spawn
+from ..system.netns import Netns, open_netns
+from ..system.trusted import distrust
+from . import iproute, lease_files, sandbox
 from .terminal import Terminal
 
 TYPE_CHECKING = False
@@ -196,9 +198,9 @@ class Demo:
 
 def _plugin() -> tuple[bytes, str | None]:
     """(the built file's content, its path or None if we run from sources)."""
-    path = program.path()
+    path = built_file.path()
     if path is None:
-        return program.built(program.own_interpreter()), None
+        return built_file.built(built_file.own_interpreter()), None
     with open(path, "rb") as f:
         return f.read(), path
 
@@ -222,8 +224,8 @@ def _conf() -> dict[str, Any]:
 
 
 def _can_masquerade() -> bool:
-    from ..attachment import Attachment
-    from ..masquerade import Masquerade
+    from ..cni.attachment import Attachment
+    from ..firewall.masquerade import Masquerade
 
     return not Masquerade(Attachment("demo", _CONTAINER, _IFNAME), "").status()
 
@@ -303,7 +305,7 @@ def remains() -> dict[str, list[str]]:
 
 
 def _masqueraded() -> list[str]:
-    from ..nft_upkeep import owners
+    from ..firewall.nft_check import owners
 
     return [f"{text_of(address)} of {attachment}" for attachment, address in owners()]
 

@@ -7,8 +7,8 @@ import os
 
 from . import doctor_files, doctor_kernel, doctor_network
 from .diagnosis import COLOURS, OK, WORDS, Line
+from .inventory import Survey
 from .listing import places
-from .survey import Survey
 from .terminal import Terminal
 
 ABOUT = """\

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from .. import iptables_cmd, iptables_nft
-from ..errors import CniError, NetlinkError
-from ..ip import cidr_text, parse_cidr, version_of
-from ..iptables_legacy import has_nat
-from ..iptables_variant import spared_by
+from .. import iptables_cmd
+from ..base.errors import CniError, NetlinkError
+from ..base.ip import cidr_text, parse_cidr, version_of
+from ..firewall import iptables_nft
+from ..firewall.iptables_legacy import has_nat
+from ..firewall.iptables_variant import spared_by
+from ..firewall.nft_socket import open_socket
+from ..firewall.nft_table import INET, IPTABLES_NAT, operators_set
 from ..netlink import nft, nft_expr, nft_rule
-from ..nft_names import INET, IPTABLES_NAT, operators_set
-from ..nft_socket import open_socket
 from .diagnosis import Line, warning
 
 TYPE_CHECKING = False
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..netlink.sock import Socket
-    from .survey import Survey
+    from .inventory import Survey
 
     Network = tuple[bytes, int]
 

@@ -6,18 +6,20 @@ import os
 import stat
 import time
 
-from .. import jsonio, spawn
-from ..args import Args
+from ..base import jsonio
+from ..base.errors import CniError
+from ..bundle import built_file
+from ..cni.args import Args
+from ..cni.conf import Conf, ptp, read
 from ..commands import status
-from ..conf import Conf, ptp, read
-from ..errors import CniError
 from ..ipam import settings
-from ..ipam.choose import choose
 from ..ipam.data_dir import ipam_of
-from ..trusted import distrust
-from . import conflist, lease_files, program
+from ..ipam.source import choose
+from ..system import spawn
+from ..system.trusted import distrust
+from . import conflist, lease_files
 from .diagnosis import Line, ok, problem, warning
-from .survey import Network, Survey
+from .inventory import Network, Survey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ def _plugin(path: str) -> Iterator[Line]:
     refusal = distrust(path)
     if refusal:
         yield problem("plugin", f"{refusal}: the runtime would run theirs as root", _remedy(refusal))
-    if not program.is_ours(path):
+    if not built_file.is_ours(path):
         yield warning("plugin", f"{path} is another plugin of that name", "ptp install --force keeps a backup of it")
         return
     if refusal:
@@ -64,11 +66,11 @@ def _plugin(path: str) -> Iterator[Line]:
         return
     yield ok("plugin", path)
     with open(path, "rb") as f:
-        yield _interpreter(path, program.interpreter_of(f.read(256)))
+        yield _interpreter(path, built_file.interpreter_of(f.read(256)))
 
 
 def _remedy(refusal: str) -> str:
-    """What ends a reason of trusted.py's."""
+    """What ends a reason of system/trusted.py's."""
     for words, command in ((" can be written by", "chmod go-w"), (" belongs to user", "chown root")):
         place, found, _ = refusal.partition(words)
         if found:
@@ -78,9 +80,9 @@ def _remedy(refusal: str) -> str:
 
 def _others(plugins: list[str]) -> Iterator[Line]:
     """Which of several a runtime executes is for the runtime to say: podman and Debian's containerd look elsewhere."""
-    if any(program.is_ours(path) for path in plugins):
+    if any(built_file.is_ours(path) for path in plugins):
         for path in plugins[1:]:
-            if not program.is_ours(path):
+            if not built_file.is_ours(path):
                 found = f"{path} is another plugin: a runtime that looks there first executes that one"
                 yield warning("plugin", found, f"ptp install --force --to {os.path.dirname(path)} keeps a backup of it")
 

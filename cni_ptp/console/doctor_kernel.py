@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 
-from .. import iptables_cmd, nft_upkeep, spawn
+from .. import iptables_cmd
+from ..base.errors import CniError, NetlinkError
 from ..commands import status
-from ..errors import CniError, NetlinkError
+from ..firewall import nft_check
+from ..firewall.nft_socket import open_socket
+from ..firewall.nft_table import NAME
 from ..netlink import nft, nft_define
-from ..nft_names import NAME
-from ..nft_socket import open_socket
 from ..nlmsg import NLM_F_DUMP, Request
+from ..system import spawn
 from . import doctor_exclusions, sandbox
 from .diagnosis import Line, ok, problem, warning
-from .survey import Survey
+from .inventory import Survey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ def _user_namespaces() -> Line:
 def _probes(survey: Survey) -> Iterator[Line]:
     """What a kernel has is best asked by using it: in a network namespace that is thrown away."""
     try:
-        refusals = sandbox.in_new_netns(lambda: ("; ".join(status.link_refusal()), nft_upkeep.refusal()))
+        refusals = sandbox.in_new_netns(lambda: ("; ".join(status.link_refusal()), nft_check.refusal()))
     except (OSError, CniError, ImportError):
         remedy = "run ptp doctor as root, with a Python that has ctypes or is 3.12 or later"
         yield warning("veth, nf_tables", "not tried: that needs a namespace of its own", remedy)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from .. import host_settings, sysctl
-from ..ip import cidr_text, contains, text_of
+from ..base.ip import cidr_text, contains, text_of
 from ..netlink.rt_addr_dump import IFA_F_PERMANENT, Addr, dump_addrs
 from ..netlink.rt_link import Link, get_link_by_index
 from ..netlink.rt_route import RT_TABLE_MAIN
 from ..netlink.rt_route_dump import dump_routes, nexthops
 from ..netlink.rt_route_read import read_route
 from ..netlink.sock import NETLINK_ROUTE, Socket
+from ..system import sysctl
+from ..veth import host_settings
 from . import iproute
 from .diagnosis import Line, ok, problem, warning
-from .survey import Found, Survey
+from .inventory import Found, Survey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,18 +7,18 @@ import errno
 import os
 import time
 
-from .. import jsonio
-from ..args import Args
-from ..attachment import Attachment
+from ..base import jsonio
+from ..base.errors import INVALID_ENVIRONMENT_VARIABLES, CniError
+from ..base.ip import text_of
+from ..cni.args import Args
+from ..cni.attachment import Attachment
+from ..cni.conf import read
 from ..commands.gc import gc
-from ..conf import read
-from ..errors import INVALID_ENVIRONMENT_VARIABLES, CniError
-from ..ip import text_of
 from ..ipam.data_dir import DATA_DIR
 from ..netlink.rt_link import del_link
 from ..netlink.sock import NETLINK_ROUTE, Socket
+from .inventory import Found, Survey, survey
 from .listing import places
-from .survey import Found, Survey, survey
 from .terminal import Progress, Terminal
 
 ABOUT = """\

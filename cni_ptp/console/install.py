@@ -6,10 +6,12 @@ import argparse
 import os
 import shutil
 
-from .. import __version__, spawn
-from ..errors import INVALID_ENVIRONMENT_VARIABLES, CniError
-from ..trusted import distrust, distrust_directory
-from . import conflist, placing, program
+from .. import __version__
+from ..base.errors import INVALID_ENVIRONMENT_VARIABLES, CniError
+from ..bundle import built_file
+from ..system import spawn
+from ..system.trusted import distrust, distrust_directory
+from . import atomic_file, conflist
 from .terminal import Terminal
 
 ABOUT = """\
@@ -51,18 +53,18 @@ def run(options: argparse.Namespace) -> int:
     interpreter = _interpreter(options.python)
     _refuse_foreign(paths, options.force)
     listed = conflist.prepared(options, directory) if options.conflist else None
-    content = program.built(interpreter)
+    content = built_file.built(interpreter)
     os.makedirs(directory, 0o755, exist_ok=True)
     _refuse_directory(directory)
-    placing.sweep(directory)
-    with placing.Aside(paths[0], content, 0o755) as aside:
+    atomic_file.sweep(directory)
+    with atomic_file.Aside(paths[0], content, 0o755) as aside:
         _try_out(aside.path)
         _keep_foreign(paths[0], terminal)
         aside.move_to(paths[0])
     terminal.say(f"installed {paths[0]}, version {__version__}, for {interpreter}")
     for path in paths[1:]:
         _keep_foreign(path, terminal)
-        placing.place_link(path, "ptp")
+        atomic_file.place_link(path, "ptp")
         terminal.say(f"installed {path}, a link to ptp")
     if listed is not None:
         conflist.write(listed, terminal)
@@ -71,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _interpreter(wanted: str | None) -> str:
     """The absolute path of the Python that is wanted.  CniError 4 if there is none, or others can write it."""
-    found = program.own_interpreter() if wanted is None else shutil.which(wanted)
+    found = built_file.own_interpreter() if wanted is None else shutil.which(wanted)
     if found is None:
         raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"find the Python {wanted}", "no such program")
     path = os.path.abspath(found)
@@ -86,7 +88,7 @@ def _refuse_foreign(paths: list[str], force: bool) -> None:
     for path in paths:
         if os.path.isdir(path):
             raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"install {path}", "there is a directory of that name")
-        if os.path.lexists(path) and not program.is_ours(path) and not force:
+        if os.path.lexists(path) and not built_file.is_ours(path) and not force:
             details = "there is another plugin of that name; --force replaces it and keeps a backup"
             raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"install {path}", details)
 
@@ -112,5 +114,5 @@ def _try_out(path: str) -> None:
 
 
 def _keep_foreign(path: str, terminal: Terminal) -> None:
-    if os.path.lexists(path) and not program.is_ours(path):
-        terminal.say(f"kept the {os.path.basename(path)} that was there as {placing.keep(path)}")
+    if os.path.lexists(path) and not built_file.is_ours(path):
+        terminal.say(f"kept the {os.path.basename(path)} that was there as {atomic_file.keep(path)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..ip import bits, cidr_text, text_of
+from ..base.ip import bits, cidr_text, text_of
 from ..netlink.bounded import search
 from ..netlink.rt_addr_dump import IFA_F_DADFAILED, IFA_F_TENTATIVE, Addr, dump_addrs
 from ..netlink.rt_link import Link, get_link

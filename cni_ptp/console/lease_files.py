@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from stat import S_ISREG
 
-from ..ip import parse_ip, text_of
+from ..base.ip import parse_ip, text_of
 
 _MOST = 4096
 _ASIDE = "."  # what begins so is no network: our own index

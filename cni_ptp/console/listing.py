@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from ..ip import text_of
+from ..base.ip import text_of
 from ..ipam.data_dir import DATA_DIR
 from . import conflist
-from .survey import Found, survey
+from .inventory import Found, survey
 from .terminal import Terminal
 
 TYPE_CHECKING = False

@@ -5,18 +5,19 @@ Each is read once, whole.  A container's chain of iptables is named by a hash: w
 
 from __future__ import annotations
 
-from .. import iptables_cmd, iptables_nft, nft_upkeep
-from ..errors import CniError, NetlinkError
-from ..ip import parse_cidr
-from ..iptables_legacy import has_nat
+from .. import iptables_cmd
+from ..base.errors import CniError, NetlinkError
+from ..base.ip import parse_cidr
+from ..firewall import iptables_nft, nft_check
+from ..firewall.iptables_legacy import has_nat
+from ..firewall.nft_socket import open_socket
+from ..firewall.nft_table import GO_CHAIN, GO_TABLE, IPTABLES_NAT
 from ..netlink import nft, nft_expr, nft_rule
 from ..netlink.nft_element import comment_of
-from ..nft_names import GO_CHAIN, GO_TABLE, IPTABLES_NAT
-from ..nft_socket import open_socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..attachment import Attachment
+    from ..cni.attachment import Attachment
     from ..netlink.sock import Socket
 
 NFTABLES, IPTABLES, GO_NFTABLES = "nftables", "iptables", "nftables of the Go plugin"
@@ -30,7 +31,7 @@ class Masquerading:
 
     def __init__(self) -> None:
         self.ours: dict[Attachment | None, set[bytes]] = {}
-        for owner, address in nft_upkeep.owners():
+        for owner, address in nft_check.owners():
             self.ours.setdefault(owner, set()).add(address)
         self.chains: dict[str, set[bytes]] = {}
         self.go_comments: list[str] = []

@@ -8,8 +8,8 @@ from __future__ import annotations
 import errno
 import os
 
-from .. import spawn
-from ..netns import CLONE_NEWNET
+from ..system import spawn
+from ..system.netns import CLONE_NEWNET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,16 +6,16 @@ import argparse
 import os
 import time
 
-from .. import sysctl
-from ..errors import INVALID_ENVIRONMENT_VARIABLES, CniError, DecodeError, to_cni
-from ..ip import text_of
+from ..base.errors import INVALID_ENVIRONMENT_VARIABLES, CniError, DecodeError, to_cni
+from ..base.ip import text_of
 from ..netlink.rt_link import Link, get_link_by_index
 from ..netlink.rt_nsid import NETNSA_NSID, get_nsid
 from ..netlink.sock import NETLINK_ROUTE, Socket
-from ..netns import Netns, open_netns
+from ..system import sysctl
+from ..system.netns import Netns, open_netns
 from . import iproute
+from .inventory import Found, survey
 from .listing import ANOTHER, places
-from .survey import Found, survey
 from .terminal import Terminal
 
 TYPE_CHECKING = False

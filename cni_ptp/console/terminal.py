@@ -11,8 +11,8 @@ import re
 import sys
 import time
 
-from .. import jsonio
-from ..printable import escape, printable
+from ..base import jsonio
+from ..base.printable import escape, printable
 
 try:
     import unicodedata

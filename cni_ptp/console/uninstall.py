@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 
-from ..attachment import ALIAS_PREFIX
+from ..bundle import built_file
+from ..cni.attachment import ALIAS_PREFIX
 from ..netlink.sock import NETLINK_ROUTE, Socket
-from . import iproute, placing, program
+from . import atomic_file, iproute
 from .install import DIRECTORY, IPAM
 from .terminal import Terminal
 
@@ -36,8 +37,8 @@ def run(options: argparse.Namespace) -> int:
     """0 if nothing of ours is in the directory any more; 1 if containers are attached."""
     terminal = Terminal()
     directory = os.path.abspath(options.to)
-    placing.sweep(directory)
-    ours = [path for path in (os.path.join(directory, n) for n in (*IPAM, "ptp")) if program.is_ours(path)]
+    atomic_file.sweep(directory)
+    ours = [path for path in (os.path.join(directory, n) for n in (*IPAM, "ptp")) if built_file.is_ours(path)]
     attached = _attached()
     if ours and attached and not options.force:
         terminal.say(
@@ -46,13 +47,13 @@ def run(options: argparse.Namespace) -> int:
         terminal.say("nothing was removed; --force does it nevertheless")
         return 1
     for path in ours:
-        backup = placing.backup_of(path)
+        backup = atomic_file.backup_of(path)
         if os.path.lexists(backup):
-            placing.replace(backup, path)
+            atomic_file.replace(backup, path)
             terminal.say(f"put back the {os.path.basename(path)} that was at {path}")
         else:
             os.unlink(path)
-            placing.sync_directory(directory)
+            atomic_file.sync_directory(directory)
             terminal.say(f"removed {path}")
     if not ours:
         terminal.say(f"nothing of ours in {directory}")

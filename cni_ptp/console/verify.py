@@ -10,8 +10,8 @@ import stat
 import sys
 from importlib.util import MAGIC_NUMBER
 
-from ..errors import INVALID_ENVIRONMENT_VARIABLES, CniError
-from . import pack, program
+from ..base.errors import INVALID_ENVIRONMENT_VARIABLES, CniError
+from ..bundle import built_file, pack
 from .terminal import Terminal
 
 ABOUT = """\
@@ -51,13 +51,13 @@ def run(options: argparse.Namespace) -> int:
     needed = _needed_python(content)
     running = "{}.{}".format(*sys.version_info)
     if needed not in ("", running):
-        command = f"python{needed} -I -S {program.path() or 'ptp'} verify {path}"
+        command = f"python{needed} -I -S {built_file.path() or 'ptp'} verify {path}"
         terminal.say(f"not compared: {path} was built for Python {needed}, and this is Python {running}: {command}")
         return _OTHER_PYTHON
-    interpreter = options.python or program.own_interpreter()
-    named = program.interpreter_of(content)
+    interpreter = options.python or built_file.own_interpreter()
+    named = built_file.interpreter_of(content)
     found = [] if named == interpreter else [f"its first line names {ascii(named)}, not {interpreter} (--python)"]
-    found += program.differences(content, interpreter if not found else named)
+    found += built_file.differences(content, interpreter if not found else named)
     if found:
         terminal.say(f"NOT verified: {path}: {found[0]}")
         for difference in found[1:] if options.verbose else ():
@@ -77,10 +77,10 @@ def _content(path: str) -> bytes:
     """Return the bytes of the file.  CniError 4 if it is none, or larger than any of ours; OSError."""
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as f:
         status = os.fstat(f.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_size > program.MOST_SIZE:
-            details = f"it is not a regular file of at most {program.MOST_SIZE} bytes"
+        if not stat.S_ISREG(status.st_mode) or status.st_size > built_file.MOST_SIZE:
+            details = f"it is not a regular file of at most {built_file.MOST_SIZE} bytes"
             raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"verify {path}", details)
-        return f.read(program.MOST_SIZE)
+        return f.read(built_file.MOST_SIZE)
 
 
 def _needed_python(content: bytes) -> str:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import time
 
-from ..errors import IPAM_FAILED, CniError
-from ..ip import text_of
-from ..result import Address
+from ..base.errors import IPAM_FAILED, CniError
+from ..base.ip import text_of
+from ..cni.result import Address
 from .ranges import Range, RangeSet, packed
 
 _MOST_AT_ONCE = 64
@@ -18,9 +18,9 @@ _WAIT_S, _PAUSE_S = 0.3, 0.01
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .choose import Held
     from .leases import Leases
     from .settings import Settings
+    from .source import Held
 
     Owners = tuple[str, str]
 
@@ -72,7 +72,7 @@ def _wished(leases: Leases, i: int, range_set: RangeSet, wish: bytes, owner: str
         raise CniError(IPAM_FAILED, f"requested ip {text_of(wish)} is subnet's gateway")
     # Before there is a lease, which would be a witness for whose the address is.
     if wish in held([wish, found.gateway]):
-        from ..host_route import whose
+        from ..veth.host_route import whose
 
         msg = f"requested IP address {text_of(wish)} is not available in range set {range_set}"
         raise CniError(IPAM_FAILED, msg, whose(wish))
@@ -118,7 +118,7 @@ def _next(leases: Leases, i: int, range_set: RangeSet, owner: str, held: Held) -
         time.sleep(_PAUSE_S)
     details = ""
     if passed:
-        from ..host_route import whose
+        from ..veth.host_route import whose
 
         details = f"{len(passed)} without a lease are in use; {whose(passed[0])}"
     raise CniError(IPAM_FAILED, f"no IP addresses available in range set: {range_set}", details)

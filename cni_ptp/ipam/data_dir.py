@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ..conf import unusable
+from ..cni.conf import unusable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..conf import Conf
-    from ..jsonio import Fields
+    from ..base.jsonio import Fields
+    from ..cni.conf import Conf
 
 DATA_DIR = "/var/lib/cni/networks"
 # include/uapi/linux/limits.h PATH_MAX is 4,096, NAME_MAX 255; a network's directories lie below dataDir.

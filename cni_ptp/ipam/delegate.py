@@ -9,23 +9,24 @@ import os
 import sys
 from stat import S_ISREG
 
-from .. import jsonio, signals
-from ..attachment import Attachment
-from ..conf import unusable
-from ..errors import DELEGATE_FAILED, INVALID_ENVIRONMENT_VARIABLES, CniError, words_of
-from ..jsonio import Fields
-from ..result import Result
-from ..result_read import parse
-from ..spawn import Finished, Overrun, run
-from ..trusted import distrust
-from ..versions import at_least
+from ..base import jsonio
+from ..base.errors import DELEGATE_FAILED, INVALID_ENVIRONMENT_VARIABLES, CniError, words_of
+from ..base.jsonio import Fields
+from ..cni.attachment import Attachment
+from ..cni.conf import unusable
+from ..cni.result import Result
+from ..cni.result_read import parse
+from ..cni.versions import at_least
+from ..system import signals
+from ..system.spawn import Finished, Overrun, run
+from ..system.trusted import distrust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..args import Args
-    from ..conf import Conf
-    from ..result import Address
-    from .choose import Held
+    from ..cni.args import Args
+    from ..cni.conf import Conf
+    from ..cni.result import Address
+    from .source import Held
 
 _OURS = ("ptp",)
 _OUR_IPAM_ROLES = ("host-local", "static")
@@ -74,7 +75,7 @@ class Delegate:
 
     def known(self) -> list[bytes]:
         """Return what the plugin's leases or its configuration tell, if it is the host-local or static of CNI."""
-        from .known import of_delegate
+        from .known_addresses import of_delegate
 
         return of_delegate(self.kind, self.conf, self.args)
 
@@ -84,7 +85,7 @@ class Delegate:
 
     def stale(self, valid: list[Attachment]) -> dict[Attachment, list[bytes]]:
         """Return what its leases tell, if it is the host-local of CNI."""
-        from .known import stale_of_delegate
+        from .known_addresses import stale_of_delegate
 
         return stale_of_delegate(self.kind, self.conf, self.args, valid)
 
@@ -203,7 +204,7 @@ def _words(said: bytes) -> str:
 
 def _forward(said: bytes) -> None:
     """Hand on what a successful child wrote on stderr, made printable.  There may be no stderr."""
-    from ..printable import printable
+    from ..base.printable import printable
 
     try:
         os.write(2, printable(said.decode("utf-8", "replace"), keep="\n\t").encode())

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 
-from ..errors import CniError
-from ..state import DIRECTORY, check_directory, opened
+from ..base.errors import CniError
+from ..system.state_files import DIRECTORY, check_directory, opened
 
 HOME = ".cni-ptp"  # of the indexes; no network's name begins with a dot
 LOCK, LAST_RESERVED = "lock", "last_reserved_ip"  # in a network's directory what is no lease; the second with .N behind
@@ -36,7 +36,7 @@ def open_index(data_dir: str, network: str) -> int:
     except OSError:
         return -1
     except CniError:
-        from ..state_refusal import is_regular
+        from ..system.state_files_refusal import is_regular
 
         if is_regular(home):  # in the way, but nothing that could lead elsewhere
             return -1

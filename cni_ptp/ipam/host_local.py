@@ -5,19 +5,19 @@ Compatible with the Go plugin on configuration, results, error texts and disk; w
 
 from __future__ import annotations
 
-from ..attachment import Attachment
-from ..errors import NetlinkError
-from ..result import Result
+from ..base.errors import NetlinkError
+from ..cni.attachment import Attachment
+from ..cni.result import Result
 from .data_dir import data_dir
 from .leases import Leases, owner_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..args import Args
-    from ..conf import Conf
-    from ..result import Address
-    from .choose import Held
+    from ..cni.args import Args
+    from ..cni.conf import Conf
+    from ..cni.result import Address
     from .settings import Settings
+    from .source import Held
 
 
 class HostLocal:
@@ -97,30 +97,30 @@ class HostLocal:
 
     def check(self, prev: Result) -> None:
         """Each address of the result that is in a range is leased to the attachment.  CniError 105 if not."""
-        from . import host_local_upkeep
+        from . import host_local_check
 
-        host_local_upkeep.check(self, prev)
+        host_local_check.check(self, prev)
 
     def stale(self, valid: list[Attachment]) -> dict[Attachment, list[bytes]]:
         """See Ipam."""
-        from . import host_local_upkeep
+        from . import host_local_check
 
-        return host_local_upkeep.stale(self, valid)
+        return host_local_check.stale(self, valid)
 
     def gc(self, valid: list[Attachment]) -> None:
         """No lease of this network is left but those of the valid attachments, and files that say of no owner."""
-        from . import host_local_upkeep
+        from . import host_local_check
 
-        host_local_upkeep.gc(self, valid)
+        host_local_check.gc(self, valid)
 
     def foreseen(self) -> list[list[Address]]:
         """See Ipam."""
-        from . import host_local_upkeep
+        from . import host_local_check
 
-        return host_local_upkeep.foreseen(self)
+        return host_local_check.foreseen(self)
 
     def status(self) -> None:
         """CniError 50 if ADD would find no address, or could not write its lease."""
-        from . import host_local_upkeep
+        from . import host_local_check
 
-        host_local_upkeep.status(self)
+        host_local_check.status(self)

@@ -6,8 +6,8 @@ knew of interface names.
 
 from __future__ import annotations
 
-from ..args import is_name
-from ..ip import parse_ip, text_of
+from ..base.ip import parse_ip, text_of
+from ..cni.args import is_name
 
 
 class Lease:

@@ -16,12 +16,13 @@ import fcntl
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 import time
 
-from .. import errnos, signals
-from ..errors import STATE_FAILED, TRY_AGAIN_LATER, CniError, words_of
-from ..ip import parse_ip
-from ..state import opened
+from ..base import errnos
+from ..base.errors import STATE_FAILED, TRY_AGAIN_LATER, CniError, words_of
+from ..base.ip import parse_ip
+from ..system import signals
+from ..system.state_files import opened
 from .directories import LAST_RESERVED, LOCK, make, open_index, open_network
-from .index import Index
+from .lease_index import Index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -118,9 +119,9 @@ class Leases:
 
     def rebuild(self) -> None:
         """The index knows what the files say; torn and void leases are gone."""
-        from . import rebuilding
+        from . import index_rebuild
 
-        rebuilding.rebuild(self)
+        index_rebuild.rebuild(self)
 
     def seal(self) -> None:
         """The index is current again, if a lease came or went."""
@@ -142,7 +143,7 @@ class Leases:
         except FileNotFoundError:
             return None
         except CniError:
-            from ..state_refusal import is_regular
+            from ..system.state_files_refusal import is_regular
 
             if is_regular(name, self.fd):
                 raise
@@ -186,9 +187,9 @@ class Leases:
         except FileExistsError:
             return False
         except OSError:  # why does not matter: what stands in every way is met on the other one too
-            from . import aside
+            from . import temporary_file
 
-            return aside.create(self.fd, name, content)
+            return temporary_file.create(self.fd, name, content)
         return True
 
     def _nameless(self, content: bytes) -> int:
@@ -207,11 +208,11 @@ class Leases:
         try:
             os.close(self._nameless(b"probe"))
         except OSError:
-            from . import aside
+            from . import temporary_file
 
             self.changed = True
-            aside.write(self.fd, b"probe")
-            aside.remove(self.fd)
+            temporary_file.write(self.fd, b"probe")
+            temporary_file.remove(self.fd)
             self.seal()
 
     def unlink(self, name: str) -> None:

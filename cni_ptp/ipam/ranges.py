@@ -6,15 +6,15 @@ Source: plugins/ipam/host-local/backend/allocator/{range,range_set,allocator}.go
 
 from __future__ import annotations
 
-from ..conf import unusable
-from ..ip import cidr_text, parse_cidr, parse_ip, text_of
+from ..base.ip import cidr_text, parse_cidr, parse_ip, text_of
+from ..cni.conf import unusable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Optional, TypeVar
 
-    from ..jsonio import Fields
+    from ..base.jsonio import Fields
 
     T = TypeVar("T")
     # One range as configured: subnet as written, for messages; start, end and gateway packed.  None: not given.

@@ -8,8 +8,8 @@ from __future__ import annotations
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 from stat import S_ISREG
 
-from ..errors import INVALID_NETWORK_CONFIG, CniError, words_of
-from ..result import Dns
+from ..base.errors import INVALID_NETWORK_CONFIG, CniError, words_of
+from ..cni.result import Dns
 
 _MOST = 65536  # bytes; glibc reads far less of it
 

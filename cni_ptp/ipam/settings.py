@@ -5,21 +5,21 @@ Source: plugins/ipam/host-local/backend/allocator/config.go of containernetworki
 
 from __future__ import annotations
 
-from ..args import known_cni_args
-from ..conf import unusable
-from ..errors import DECODING_FAILURE, INVALID_ENVIRONMENT_VARIABLES, INVALID_NETWORK_CONFIG, CniError
-from ..ip import parse_cidr, parse_ip
-from ..result import parse_route
-from ..versions import at_least
+from ..base.errors import DECODING_FAILURE, INVALID_ENVIRONMENT_VARIABLES, INVALID_NETWORK_CONFIG, CniError
+from ..base.ip import parse_cidr, parse_ip
+from ..cni.args import known_cni_args
+from ..cni.conf import unusable
+from ..cni.result import parse_route
+from ..cni.versions import at_least
 from .data_dir import check_path, data_dir, ipam_of
 from .ranges import RangeSet, canonical_set, wanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..args import Args
-    from ..conf import Conf
-    from ..jsonio import Fields
-    from ..result import Route
+    from ..base.jsonio import Fields
+    from ..cni.args import Args
+    from ..cni.conf import Conf
+    from ..cni.result import Route
     from .ranges import Wanted
 
 _MOST_RANGES = 1000  # they are compared pair by pair
@@ -100,7 +100,7 @@ def _sets(version: str, configured: list[list[Wanted]]) -> list[RangeSet]:
 
 
 def _configured_sets(fields: Fields, key: str) -> list[list[Wanted]]:
-    from ..jsonio import Fields, wrong_type
+    from ..base.jsonio import Fields, wrong_type
 
     sets = []
     for i, item in enumerate(fields.items(key) or []):

@@ -5,22 +5,22 @@ Source: plugins/ipam/static/main.go of containernetworking/plugins, whose texts 
 
 from __future__ import annotations
 
-from ..args import known_cni_args
-from ..attachment import Attachment
-from ..conf import unusable
-from ..errors import CHECK_FAILED, INVALID_ENVIRONMENT_VARIABLES, CniError
-from ..ip import contains, parse_cidr, parse_ip, text_of
-from ..result import MOST_IPS, Address, Dns, Result, parse_dns
+from ..base.errors import CHECK_FAILED, INVALID_ENVIRONMENT_VARIABLES, CniError
+from ..base.ip import contains, parse_cidr, parse_ip, text_of
+from ..cni.args import known_cni_args
+from ..cni.attachment import Attachment
+from ..cni.conf import unusable
+from ..cni.result import MOST_IPS, Address, Dns, Result, parse_dns
 from .data_dir import ipam_of
 from .settings import one_per_family, routes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..args import Args
-    from ..conf import Conf
-    from ..jsonio import Fields
-    from ..result import Route
-    from .choose import Held
+    from ..base.jsonio import Fields
+    from ..cni.args import Args
+    from ..cni.conf import Conf
+    from ..cni.result import Route
+    from .source import Held
 
 _IPS_TEXT = "an entry in the 'ips' field is NOT in CIDR notation, got: '{}'"
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..errors import INVALID_NETWORK_CONFIG, CniError
-from ..ip import is_usable_by_a_container, text_of, version_of
+from ..base.errors import INVALID_NETWORK_CONFIG, CniError
+from ..base.ip import is_usable_by_a_container, text_of, version_of
+from ..cni.result import Address, Result, Route
 from ..netlink.rt_route import RT_SCOPE_HOST, RT_SCOPE_LINK
-from ..result import Address, Result, Route
 
 # What each has room for in a message: include/uapi/linux/rtnetlink.h rtm_scope, and attributes of 32 bits.
 _MOST = {"mtu": 0xFFFFFFFF, "advmss": 0xFFFFFFFF, "priority": 0xFFFFFFFF, "table": 0xFFFFFFFF, "scope": 0xFF}

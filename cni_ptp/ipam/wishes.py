@@ -6,13 +6,13 @@ routes the address there, so an unbounded wish could take over an address that t
 
 from __future__ import annotations
 
-from ..conf import unusable
-from ..ip import cidr_text, contains, network_of, text_of
+from ..base.ip import cidr_text, contains, network_of, text_of
+from ..cni.conf import unusable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..errors import CniError
-    from ..result import Address
+    from ..base.errors import CniError
+    from ..cni.result import Address
 
 _HINT = "give ipam.addresses the subnets that may be wished for, each with its gateway"
 

@@ -5,8 +5,8 @@ Source: net/netlink/af_netlink.c netlink_dump(): the next part of a list is made
 
 from __future__ import annotations
 
-from .. import errnos
-from ..errors import DecodeError, NetlinkError
+from ..base import errnos
+from ..base.errors import DecodeError, NetlinkError
 from .exchange import Exchange
 from .sock import MOST_ROOM
 

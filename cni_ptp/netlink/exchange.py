@@ -7,7 +7,7 @@ exception: all or nothing.
 
 from __future__ import annotations
 
-from ..errors import DecodeError, NetlinkError
+from ..base.errors import DecodeError, NetlinkError
 from ..nlmsg import (
     NLM_F_ACK,
     NLM_F_DUMP,

@@ -6,7 +6,7 @@ Source: include/uapi/linux/netlink.h enum nlmsgerr_attrs; net/netlink/af_netlink
 
 from __future__ import annotations
 
-from ..errors import DecodeError
+from ..base.errors import DecodeError
 from ..nlmsg import (
     NLA_HDRLEN,
     NLA_TYPE_MASK,

@@ -9,7 +9,7 @@ Source: include/uapi/linux/netfilter/{nfnetlink,nf_tables}.h; net/netfilter/{nfn
 
 from __future__ import annotations
 
-from .. import errnos
+from ..base import errnos
 from ..nlmsg import BE32, BYTES, NLA_F_NESTED, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, STRZ, Attr, Request, Struct, Table
 
 TYPE_CHECKING = False

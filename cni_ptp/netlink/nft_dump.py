@@ -6,7 +6,7 @@ Source: include/uapi/linux/netfilter/nf_tables.h; net/netfilter/nf_tables_api.c.
 
 from __future__ import annotations
 
-from ..errors import DecodeError
+from ..base.errors import DecodeError
 from ..nlmsg import BE32, NLM_F_DUMP, Attr, Request, Table
 from .nft import (
     NFGENMSG,

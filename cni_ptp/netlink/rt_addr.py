@@ -5,7 +5,7 @@ Source: include/uapi/linux/{rtnetlink,if_addr}.h; net/ipv4/devinet.c; net/ipv6/a
 
 from __future__ import annotations
 
-from ..ip import bits, cidr_text, family_of
+from ..base.ip import bits, cidr_text, family_of
 from ..nlmsg import BYTES, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, U32, Attr, Request, Struct, Table
 
 RTM_NEWADDR, RTM_GETADDR = 20, 22

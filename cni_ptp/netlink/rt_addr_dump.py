@@ -5,7 +5,7 @@ Source: include/uapi/linux/{rtnetlink,if_addr}.h; net/ipv4/devinet.c inet_dump_i
 
 from __future__ import annotations
 
-from ..ip import family_of, text_of
+from ..base.ip import family_of, text_of
 from ..nlmsg import NLM_F_ACK, NLM_F_DUMP, Request
 from .rt_addr import ADDR, IFA_ADDRESS, IFA_FLAGS, IFA_LOCAL, IFADDRMSG, RTM_GETADDR
 

@@ -6,20 +6,7 @@ drivers/net/veth.c.
 
 from __future__ import annotations
 
-from ..nlmsg import (
-    BYTES,
-    NLM_F_ACK,
-    NLM_F_CREATE,
-    NLM_F_EXCL,
-    S32,
-    STRZ,
-    U8,
-    U32,
-    Attr,
-    Request,
-    Struct,
-    Table,
-)
+from ..nlmsg import BYTES, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, S32, STRZ, U8, U32, Attr, Request, Struct, Table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

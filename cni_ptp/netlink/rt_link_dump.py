@@ -6,15 +6,7 @@ Source: include/uapi/linux/if_link.h; net/core/rtnetlink.c rtnl_dump_ifinfo().
 from __future__ import annotations
 
 from ..nlmsg import NLM_F_DUMP, Request
-from .rt_link import (
-    IFINFOMSG,
-    IFLA_EXT_MASK,
-    IFLA_INFO_KIND,
-    IFLA_LINKINFO,
-    LINK,
-    RTEXT_FILTER_SKIP_STATS,
-    RTM_GETLINK,
-)
+from .rt_link import IFINFOMSG, IFLA_EXT_MASK, IFLA_INFO_KIND, IFLA_LINKINFO, LINK, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK
 
 
 def dump_veths() -> Request:

@@ -5,12 +5,12 @@ Source: include/uapi/linux/rtnetlink.h; net/ipv4/fib_frontend.c; net/ipv4/route.
 
 from __future__ import annotations
 
-from ..ip import bits, cidr_text, family_of, text_of
+from ..base.ip import bits, cidr_text, family_of, text_of
 from ..nlmsg import BYTES, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, U32, Attr, Request, Struct, Table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..errors import NetlinkError
+    from ..base.errors import NetlinkError
 
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 RT_TABLE_COMPAT, RT_TABLE_MAIN, RT_TABLE_LOCAL = 252, 254, 255

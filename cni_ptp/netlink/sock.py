@@ -8,8 +8,8 @@ from __future__ import annotations
 # The C module under socket: socket itself costs 10 ms for its enums.
 import _socket
 
-from .. import errnos
-from ..errors import DecodeError, NetlinkError
+from ..base import errnos
+from ..base.errors import DecodeError, NetlinkError
 from ..nlmsg import Request
 from .exchange import Answer, Exchange
 

@@ -6,7 +6,8 @@ can do that, and no more than a bound of any list is read.
 
 from __future__ import annotations
 
-from ..ip import family_of
+from ..base.ip import family_of
+from ..cni.result import Address
 from ..netlink.bounded import search
 from ..netlink.rt_addr_dump import IFA_F_DADFAILED, Addr, dump_addrs, get_addr
 from ..netlink.rt_link import Link
@@ -14,14 +15,13 @@ from ..netlink.rt_route import RT_TABLE_MAIN, RTN_UNICAST, FibRoute, get_route
 from ..netlink.rt_route_dump import dump_routes, nexthops
 from ..netlink.rt_route_read import read_route
 from ..netlink.sock import NETLINK_ROUTE, Socket
-from ..plan import Plan
-from ..result import Address
+from .plan import Plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..netns import Netns
+    from ..system.netns import Netns
 
 _AF_INET = 2
 MOST_ADDRESSES, MOST_ROUTES = 4096, 16384

@@ -7,17 +7,17 @@ of the host.  The host end that this plugin made has the attachment's alias, and
 
 from __future__ import annotations
 
-from .. import errnos
-from ..attachment import ALIAS_PREFIX
+from ..base import errnos
+from ..cni.attachment import ALIAS_PREFIX
 from ..netlink.rt_link import Link, get_link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..attachment import Attachment
+    from ..cni.attachment import Attachment
     from ..netlink.sock import Socket
-    from ..netns import Netns
+    from ..system.netns import Netns
 
 
 class Clues:

@@ -5,7 +5,7 @@ The host routes the address of each attachment, ours or the Go plugin's, at full
 
 from __future__ import annotations
 
-from ..ip import bits
+from ..base.ip import bits
 from ..netlink.rt_route import RTN_LOCAL, get_route, is_no_route
 
 TYPE_CHECKING = False
@@ -45,7 +45,7 @@ def refuse_held(host: Socket, addresses: Sequence[bytes], gateways: Sequence[byt
     own_allowed = {address: False for address in addresses if types[address]}
     own_allowed.update({gateway: True for gateway in gateways if types[gateway] not in (0, RTN_LOCAL)})
     if own_allowed:
-        from ..host_route import refuse
+        from .host_route import refuse
 
         for address, allowed in own_allowed.items():
             refuse(host, address, allowed)

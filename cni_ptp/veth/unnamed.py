@@ -16,21 +16,21 @@ from __future__ import annotations
 
 import errno
 
-from ..conf import mac_text
-from ..ip import bits
+from ..base.ip import bits
+from ..cni.conf import mac_text
 from ..netlink.rt_link import Link, get_link, get_link_by_index
 from ..netlink.rt_link_dump import dump_veths
 from ..netlink.rt_nsid import NETNSA_NSID, get_nsid
 from ..netlink.rt_route import RTN_UNICAST, RTPROT_KERNEL, get_route, is_no_route
 from ..netlink.rt_route_read import read_route
-from ..netns import is_own
+from ..system.netns import is_own
 from .find import ForeignLink, is_anothers, is_marked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..attachment import Attachment
+    from ..cni.attachment import Attachment
     from ..netlink.sock import Socket
-    from ..netns import Netns
+    from ..system.netns import Netns
     from .find import Clues
 
 _UNKNOWN = -1

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import errno
 
-from ..errors import NetlinkError
-from ..ip import parse_ip
+from ..base.errors import NetlinkError
+from ..base.ip import parse_ip
 from ..netlink.rt_link import Link, get_link_by_index
 from ..netlink.rt_route import get_route, is_no_route
 from ..netlink.rt_route_dump import nexthops

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from cni_ptp.args import parse
-from cni_ptp.errors import CniError
+from cni_ptp.base.errors import CniError
+from cni_ptp.cni.args import parse
 from tests.adversary.test_lists import add_addresses, add_routes, name_often
 from tests.console.people import CONF, CONF_DIR, Screen, attach, configure
 from tests.namespaces import Host

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from cni_ptp.console import pack
+from cni_ptp.bundle import pack
 
 ROOT = Path(__file__).resolve().parents[2]
 MINORS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")

@@ -37,40 +37,97 @@ def modules(names: str, package: str = "") -> set[str]:
 
 
 # Environment and configuration read, the answer written: of every call.
-EDGE = modules("__main__ main skel args conf errors jsonio signals versions result ip attachment")
+EDGE = (
+    modules("__main__ main skel base cni system")
+    | modules("args conf versions result attachment", "cni.")
+    | modules("errors jsonio ip", "base.")
+    | modules("signals", "system.")
+)
 # What ADD, CHECK and DEL do at least: the attachment locked, its namespace and its links, which IPAM.
-CALL = EDGE | modules("commands veth netns lock state steps errnos nlmsg netlink ipam")
-CALL |= modules("exchange sock rt_link", "netlink.") | modules("choose data_dir", "ipam.")
-HOST_LOCAL = modules("host_local directories index leases", "ipam.")
+CALL = (
+    EDGE
+    | modules("commands veth nlmsg netlink ipam")
+    | modules("netns state_files", "system.")
+    | modules("lock checkpoint", "commands.")
+    | modules("errnos", "base.")
+)
+CALL |= modules("exchange sock rt_link", "netlink.") | modules("source data_dir", "ipam.")
+HOST_LOCAL = modules("host_local directories lease_index leases", "ipam.")
 # What is to be, and how it is asked for.
 CONFIGURED = modules("ranges settings", "ipam.")
-PLANNED = CONFIGURED | modules("plan sysctl ipam.validate netlink.rt_addr netlink.rt_route")
-ADD = CALL | HOST_LOCAL | PLANNED | modules("commands.add undo veth.holders ipam.allocation")
+PLANNED = (
+    CONFIGURED
+    | modules("plan", "veth.")
+    | modules("sysctl", "system.")
+    | modules("validate", "ipam.")
+    | modules("rt_addr rt_route", "netlink.")
+)
+ADD = (
+    CALL
+    | HOST_LOCAL
+    | PLANNED
+    | modules("add", "commands.")
+    | modules("undo", "base.")
+    | modules("holders", "veth.")
+    | modules("allocation", "ipam.")
+)
 # DEL reads leases and prevResult, and looks for what any backend left of the attachment, whether or not it was wanted.
-LOOKED_FOR = modules("masquerade masquerade_removal iptables_legacy nft_names netlink.nft")
-DEL = CALL | HOST_LOCAL | LOOKED_FOR | modules("commands.delete deletion ipam.lease result_read veth.find")
+LOOKED_FOR = (
+    modules("firewall")
+    | modules("masquerade masquerade_del iptables_legacy nft_table", "firewall.")
+    | modules("nft", "netlink.")
+)
+DEL = (
+    CALL
+    | HOST_LOCAL
+    | LOOKED_FOR
+    | modules("delete", "commands.")
+    | modules("deletion find", "veth.")
+    | modules("lease", "ipam.")
+    | modules("result_read", "cni.")
+)
 # CHECK compares the plan with what is there.
-LOOKED_AT = modules("netlink.rt_addr_dump ipam.lease ipam.host_local_upkeep result_read veth.find veth.unnamed")
-LOOKED_AT |= modules("netlink.rt_link_dump netlink.rt_nsid netlink.rt_route_read")
-LOOKED_AT |= modules("veth.container_end netlink.bounded netlink.rt_route_dump")
-CHECK = CALL | HOST_LOCAL | PLANNED | LOOKED_AT | modules("commands.check")
+LOOKED_AT = (
+    modules("rt_addr_dump", "netlink.")
+    | modules("lease host_local_check", "ipam.")
+    | modules("result_read", "cni.")
+    | modules("find unnamed", "veth.")
+)
+LOOKED_AT |= modules("rt_link_dump rt_nsid rt_route_read", "netlink.")
+LOOKED_AT |= modules("container_end", "veth.") | modules("bounded rt_route_dump", "netlink.")
+CHECK = CALL | HOST_LOCAL | PLANNED | LOOKED_AT | modules("check", "commands.")
 # STATUS tries a lease and a link; it knows ADD's capabilities and sysctls.
-STATUS = CALL | HOST_LOCAL | PLANNED | modules("commands.status host_settings ipam.host_local_upkeep")
+STATUS = (
+    CALL
+    | HOST_LOCAL
+    | PLANNED
+    | modules("status", "commands.")
+    | modules("host_settings", "veth.")
+    | modules("host_local_check", "ipam.")
+)
 # Of a host whose table is there: nothing that makes it, and nothing that takes away.
-MASQUERADE = modules("masquerade iptables_legacy nft_names nft_transaction nft_masquerade netlink.nft")
-UNMASQUERADE = modules("nft_transaction nft_removal nft_owner netlink.nft_element")
+MASQUERADE = (
+    modules("firewall")
+    | modules("masquerade iptables_legacy nft_table nft_transaction nft_add", "firewall.")
+    | modules("nft", "netlink.")
+)
+UNMASQUERADE = modules("nft_transaction nft_del nft_owner", "firewall.") | modules("nft_element", "netlink.")
 # The whole table compared with what it should be, and searched for what nobody owns.
-TABLE = modules("nft_names nft_owner nft_removal nft_ruleset nft_search nft_socket nft_transaction nft_upkeep")
+TABLE = modules("firewall") | modules(
+    "nft_table nft_owner nft_del nft_ruleset nft_search nft_socket nft_transaction nft_check", "firewall."
+)
 TABLE |= modules("nft nft_array nft_define nft_dump nft_element nft_expr nft_rule", "netlink.")
-MASQUERADE_CHECKED = TABLE | modules("masquerade masquerade_upkeep iptables_legacy")
+MASQUERADE_CHECKED = TABLE | modules("masquerade masquerade_check iptables_legacy", "firewall.")
 # GC goes through leases, links and rules, of masquerading and against spoofing, those of iptables included.
 GC = (
     CALL
     | HOST_LOCAL
     | MASQUERADE_CHECKED
-    | modules("commands.gc antispoof antispoof_ruleset iptables_nft netlink.rt_link_dump")
+    | modules("gc", "commands.")
+    | modules("antispoof antispoof_ruleset iptables_nft", "firewall.")
+    | modules("rt_link_dump", "netlink.")
 )
-GC |= modules("host_local_upkeep rebuilding boot", "ipam.")
+GC |= modules("host_local_check index_rebuild reboot", "ipam.")
 
 # Puts itself before the launch line, and at the end writes what came since; _exit is the last thing that a call does.
 # DEL's child, which may outlive it, writes nothing.
@@ -152,7 +209,7 @@ def test_an_mtu_of_auto_loads_what_looks_for_the_way_out(watched: Watched) -> No
     watched.call("ADD", conf)
     watched.call("DEL", conf)
 
-    result = loads(watched, "ADD", conf, ADD | modules("veth.uplink netlink.rt_route_dump"))
+    result = loads(watched, "ADD", conf, ADD | modules("uplink", "veth.") | modules("rt_route_dump", "netlink."))
     loads(watched, "CHECK", {**conf, "prevResult": result}, CHECK)
     loads(watched, "DEL", {**conf, "prevResult": result}, DEL)
 
@@ -172,7 +229,12 @@ def test_masquerading_with_options_loads_two_modules_more(watched: Watched) -> N
     watched.call("ADD", conf)
     watched.call("DEL", conf)
 
-    result = loads(watched, "ADD", conf, ADD | MASQUERADE | modules("masquerade_options nft_variant"))
+    result = loads(
+        watched,
+        "ADD",
+        conf,
+        ADD | MASQUERADE | modules("masquerade_options", "cni.") | modules("nft_variant", "firewall."),
+    )
     loads(watched, "DEL", {**conf, "prevResult": result}, DEL | UNMASQUERADE)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cni_ptp.console import manifest, pack
+from cni_ptp.bundle import manifest, pack
 from tests.build.test_built_file import ROOT, checkout, interpreters
 
 STRAY = {
@@ -96,7 +96,7 @@ def test_a_module_that_git_knows_is_packed_before_the_manifest_lists_it(tmp_path
     git(root, "add", "-A")
     assert tool(root, "build").returncode == 0 and "cni_ptp/new.py" in names(root)
     assert tool(root, "manifest").returncode == 0
-    assert '"cni_ptp/new.py",\n' in (root / "cni_ptp/console/manifest.py").read_text()
+    assert '"cni_ptp/new.py",\n' in (root / "cni_ptp/bundle/manifest.py").read_text()
 
 
 def test_a_repository_does_not_choose_a_program_for_the_build(tmp_path: Path) -> None:

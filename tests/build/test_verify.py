@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cni_ptp.console import comparing, pack
+from cni_ptp.bundle import comparison, pack
 from tests.build.test_built_file import built_by, checkout, interpreters
 
 
@@ -74,7 +74,7 @@ def test_one_changed_bit_elsewhere_is_found(built: bytes, root: Path, where: str
 
 def test_added_and_missing_bytes_are_found(built: bytes) -> None:
     for content in (built + b"\n", built[:-1], b""):
-        assert comparing.compared(content, built) != []
+        assert comparison.compared(content, built) != []
 
 
 def test_a_changed_bit_of_any_module_is_found(built: bytes) -> None:
@@ -83,5 +83,5 @@ def test_a_changed_bit_of_any_module_is_found(built: bytes) -> None:
 
     for name in [n for n in sources if n.endswith(".py")]:
         for offset in (built.index(name.encode()), built.rindex(sources[name])):
-            assert comparing.compared(flipped(built, offset), built) != [], name
-    assert comparing.compared(built, built) == []
+            assert comparison.compared(flipped(built, offset), built) != [], name
+    assert comparison.compared(built, built) == []

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cni_ptp.console import pack, program
+from cni_ptp.bundle import built_file, pack
 from tests.build.test_built_file import built_by, interpreters
 from tests.namespaces import Host
 
@@ -41,7 +41,7 @@ def repacked(content: bytes, changes: dict[str, bytes | None], interpreter: str 
     """The file that somebody makes who changes sources and builds again, in the same Python; None removes one."""
     sources: dict[str, bytes | None] = {**pack.sources_of(content), **changes}
     kept = {name: source for name, source in sources.items() if source is not None}
-    return program.packed(kept, interpreter, SYSTEM_PYTHON)
+    return built_file.packed(kept, interpreter, SYSTEM_PYTHON)
 
 
 def test_the_built_file_is_verified_by_one_line(plugin_file: Path) -> None:
@@ -75,7 +75,9 @@ def test_a_flipped_bit_is_found_wherever_it_is(plugin_file: Path, tmp_path: Path
             assert (status, output.split(":")[0], output.count("\n")) == (DIFFERS, "NOT verified", 1), (place, output)
 
 
-@pytest.mark.parametrize("module", ["cni_ptp/commands/delete.py", "cni_ptp/launch.py", "cni_ptp/console/show.py"])
+@pytest.mark.parametrize(
+    "module", ["cni_ptp/commands/delete.py", "cni_ptp/bundle/launch.py", "cni_ptp/console/show.py"]
+)
 def test_a_swapped_module_is_found_and_named(plugin_file: Path, tmp_path: Path, module: str) -> None:
     """Its bytecode is another's, its source is what an auditor expects; and the other way round."""
     content = plugin_file.read_bytes()
@@ -86,7 +88,7 @@ def test_a_swapped_module_is_found_and_named(plugin_file: Path, tmp_path: Path, 
 
     status, output = verdict(plugin_file, tmp_path, moved(other[:other_archive], content[archive:], archive))
     assert status == DIFFERS
-    if module != "cni_ptp/launch.py":
+    if module != "cni_ptp/bundle/launch.py":
         assert f"in the bytecode of {module[:-3].replace('/', '.')}" in output or "index" in output
     status, output = verdict(plugin_file, tmp_path, moved(content[:archive], other[other_archive:], other_archive))
     assert status == DIFFERS

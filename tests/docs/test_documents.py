@@ -97,10 +97,10 @@ def test_readme_has_the_figures_that_were_measured() -> None:
 # Members of objects that are read as a whole, each named in README's text: a route's, a dns object's, a prevResult's.
 _READERS = ("text", "flag", "number", "object", "objects", "texts", "items", "has")
 _SOURCES = (
-    "conf.py",
+    "cni/conf.py",
     "skel.py",
-    "logfile.py",
-    "ipam/choose.py",
+    "commands/logfile.py",
+    "ipam/source.py",
     "ipam/settings.py",
     "ipam/static.py",
     "ipam/ranges.py",

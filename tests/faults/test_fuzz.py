@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from cni_ptp import signals, skel
-from cni_ptp.errors import DecodeError
+from cni_ptp import skel
+from cni_ptp.base.errors import DecodeError
 from cni_ptp.netlink import nft, rt_link, rt_link_dump, rt_route_dump
 from cni_ptp.netlink.exchange import Exchange
+from cni_ptp.system import signals
 from tests.fuzz.mutate import changed, damaged
 from tests.fuzz.test_core import COMMON, ENVIRON, HOST_LOCAL, STATIC
 from tests.golden import HERE, datagrams

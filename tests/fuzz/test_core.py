@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 
-from cni_ptp import args, conf, jsonio, result, versions
-from cni_ptp.attachment import Attachment
-from cni_ptp.errors import INTERNAL, CniError, to_cni
+from cni_ptp.base import jsonio
+from cni_ptp.base.errors import INTERNAL, CniError, to_cni
+from cni_ptp.cni import args, conf, result, versions
+from cni_ptp.cni.attachment import Attachment
 from cni_ptp.ipam import settings
-from cni_ptp.ipam.plugin import nobody
+from cni_ptp.ipam.standalone import nobody
 from cni_ptp.ipam.static import Static
 from cni_ptp.ipam.validate import validate
-from cni_ptp.plan import container_requests, ends, host_requests, plan
+from cni_ptp.veth.plan import container_requests, ends, host_requests, plan
 from tests.bounds import little_work
 from tests.fuzz.mutate import changed, damaged
 

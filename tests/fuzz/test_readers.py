@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cni_ptp.errors import DecodeError
+from cni_ptp.base.errors import DecodeError
 from cni_ptp.netlink import (
     nft,
     nft_define,

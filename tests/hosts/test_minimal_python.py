@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from cni_ptp import netns
-from cni_ptp.errors import INVALID_NETNS, PLUGIN_NOT_AVAILABLE, CniError
+from cni_ptp.base.errors import INVALID_NETNS, PLUGIN_NOT_AVAILABLE, CniError
+from cni_ptp.system import netns
 from tests.conftest import ROOT
 
 

@@ -10,9 +10,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 READERS = {"text", "flag", "number", "object", "items", "texts", "objects"}
 SETTINGS = [
-    "conf.py",
-    "masquerade_options.py",
-    "ipam/choose.py",
+    "cni/conf.py",
+    "cni/masquerade_options.py",
+    "ipam/source.py",
     "ipam/data_dir.py",
     "ipam/settings.py",
     "ipam/ranges.py",

@@ -1,4 +1,4 @@
-"""Every program is started by cni_ptp/spawn.py: what else could start one is in no other module."""
+"""Every program is started by cni_ptp/system/spawn.py: what else could start one is in no other module."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "cni_ptp"
-STARTER = "spawn.py"
+STARTER = "system/spawn.py"
 _OF_OS = ("exec", "spawn", "posix_spawn", "popen", "system", "fork", "startfile")
 _MODULES = {"subprocess", "multiprocessing", "pty", "concurrent.futures", "_posixsubprocess", "commands", "popen2"}
 _BY_NAME = {"create_subprocess_exec", "create_subprocess_shell", "fork_exec", "forkpty"}
 # What is started otherwise, and why that is no program: a copy of ourselves, and functions of the C library.
 EXCEPTIONS = {
-    ("deletion.py", "os.fork"),
-    ("netns.py", "ctypes"),  # setns(2)
+    ("veth/deletion.py", "os.fork"),
+    ("system/netns.py", "ctypes"),  # setns(2)
     ("console/sandbox.py", "ctypes"),  # unshare(2), setns(2), mount(2)
 }
 

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cni_ptp import args as cni_args
-from cni_ptp import conf as cni_conf
-from cni_ptp import versions
-from cni_ptp.errors import CniError
-from cni_ptp.ipam import plugin
+from cni_ptp.base.errors import CniError
+from cni_ptp.cni import args as cni_args
+from cni_ptp.cni import conf as cni_conf
+from cni_ptp.cni import versions
+from cni_ptp.ipam import standalone
 
 ROOT = Path(__file__).parents[2]
 GO = Path("/usr/lib/cni")
@@ -33,7 +33,7 @@ def ours(role: str, command: str, conf: Config, container: str = "c1", ifname: s
     parsed = cni_args.parse(environment(command, container, ifname, args))
     network = cni_conf.read(json.dumps(conf).encode())
     versions.gate(command, network.cni_version)
-    return plugin.run(role, parsed, network)
+    return standalone.run(role, parsed, network)
 
 
 def refused(

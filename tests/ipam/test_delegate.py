@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cni_ptp import args as cni_args
-from cni_ptp import conf as cni_conf
-from cni_ptp import spawn
-from cni_ptp.errors import CniError
-from cni_ptp.ip import parse_ip
-from cni_ptp.ipam.choose import choose
+from cni_ptp.base.errors import CniError
+from cni_ptp.base.ip import parse_ip
+from cni_ptp.cni import args as cni_args
+from cni_ptp.cni import conf as cni_conf
+from cni_ptp.cni.result import Address, Result
 from cni_ptp.ipam.delegate import Delegate
-from cni_ptp.ipam.plugin import nobody
+from cni_ptp.ipam.source import choose
+from cni_ptp.ipam.standalone import nobody
 from cni_ptp.ipam.validate import validate
-from cni_ptp.result import Address, Result
+from cni_ptp.system import spawn
 from tests.another_user import ANOTHER_USER, give_away
 from tests.ipam.calls import descriptors, environment, host_local, leases
 
 if TYPE_CHECKING:
-    from cni_ptp.ipam.choose import Ipam
+    from cni_ptp.ipam.source import Ipam
 
 RESULT = '{"cniVersion":"1.0.0","ips":[{"address":"10.1.2.3/24","gateway":"10.1.2.1","interface":0}]}'
 

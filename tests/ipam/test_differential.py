@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cni_ptp.errors import CniError
+from cni_ptp.base.errors import CniError
 from tests.ipam.calls import Config, files, go, ours
 
 CHUNKS, CASES = 16, 130  # 2,080 cases for host-local

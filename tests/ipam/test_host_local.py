@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cni_ptp.versions import at_least
+from cni_ptp.cni.versions import at_least
 from tests.ipam.calls import ALL_VERSIONS, addresses, descriptors, files, host_local, leases, ours, refused
 
 EVERY_VERSION = pytest.mark.parametrize("version", ALL_VERSIONS)

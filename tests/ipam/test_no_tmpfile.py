@@ -112,7 +112,7 @@ def test_the_index_stays_current(argv: list[str], conf: Config, tmp_path: Path) 
 
 
 def stamps(tmp_path: Path) -> tuple[int, int]:
-    """The fractions of the times of both directories, equal while the index is current: ipam/index.py."""
+    """The fractions of the times of both directories, equal while the index is current: ipam/lease_index.py."""
     index = next((tmp_path / "d" / ".cni-ptp").glob("net1@*"))
     return (tmp_path / "d" / "net1").stat().st_mtime_ns % 10**9, (index.stat().st_mtime_ns + (1 << 58)) % 10**9
 

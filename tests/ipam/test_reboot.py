@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cni_ptp.ipam import boot
+from cni_ptp.ipam import reboot as boot
 from tests.ipam.calls import addresses, go, host_local, leases, ours, refused
 from tests.namespaces import MNT_DETACH, Host, _call
 

@@ -275,7 +275,8 @@ def test_in_a_user_namespace_a_directory_of_roots_outside_is_taken_and_one_of_a_
 ) -> None:
     """Where no user inside has the overflow uid, it stands for users that nobody inside can act as."""
     code = (
-        "import os, sys; sys.path.insert(0, {root!r}); from cni_ptp import state; from cni_ptp.errors import CniError\n"
+        "import os, sys; sys.path.insert(0, {root!r}); from cni_ptp.system import state_files as state\n"
+        "from cni_ptp.base.errors import CniError\n"
         "try: state.check_directory({path!r}); print('taken')\n"
         "except CniError as e: print(e.code)"
     )

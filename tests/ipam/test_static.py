@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cni_ptp.versions import at_least
+from cni_ptp.cni.versions import at_least
 from tests.ipam.calls import ALL_VERSIONS, addresses, ours, refused
 
 EVERY_VERSION = pytest.mark.parametrize("version", ALL_VERSIONS)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cni_ptp.errors import CniError
+from cni_ptp.base.errors import CniError
 from tests.ipam.calls import GO, addresses, environment, go, host_local, leases, ours, process, refused
 
 PROCESSES = 64
@@ -128,8 +128,8 @@ def test_a_signal_ends_the_wait_of_an_add_but_not_of_what_takes_it_back(
 ) -> None:
     from fcntl import LOCK_EX, flock
 
-    from cni_ptp import signals
     from cni_ptp.ipam import leases as module
+    from cni_ptp.system import signals
 
     conf = host_local(tmp_path, "10.1.2.0/24")
     ours("host-local", "ADD", conf)

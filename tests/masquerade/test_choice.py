@@ -9,23 +9,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from cni_ptp import (
-    iptables_cmd,
-    masquerade_upkeep,
-    nft_masquerade,
-    nft_removal,
-    nft_socket,
-    nft_transaction,
-    nft_upkeep,
-)
-from cni_ptp import masquerade as masquerade_module
-from cni_ptp.attachment import Attachment
-from cni_ptp.errors import CniError, NetlinkError
-from cni_ptp.ip import parse_ip
-from cni_ptp.masquerade import Masquerade
+from cni_ptp import iptables_cmd
+from cni_ptp.base.errors import CniError, NetlinkError
+from cni_ptp.base.ip import parse_ip
+from cni_ptp.cni.attachment import Attachment
+from cni_ptp.firewall import masquerade as masquerade_module
+from cni_ptp.firewall import masquerade_check, nft_add, nft_check, nft_del, nft_socket, nft_transaction
+from cni_ptp.firewall.masquerade import Masquerade
+from cni_ptp.firewall.nft_table import INET
 from cni_ptp.netlink import nft, nft_define
 from cni_ptp.netlink.sock import Socket
-from cni_ptp.nft_names import INET
 from tests.namespaces import Host
 
 ONE = Attachment("n", "one", "eth0")
@@ -84,8 +77,8 @@ def test_nftables_that_was_asked_for_is_not_replaced_by_iptables(old_kernel: Hos
 
 
 def test_gc_and_list_of_a_host_without_nf_tables_find_nothing(old_kernel: Host) -> None:
-    assert masquerade_upkeep.gc("n", [], True) == []
-    assert nft_upkeep.owners() == []
+    assert masquerade_check.gc("n", [], True) == []
+    assert nft_check.owners() == []
 
 
 def test_status_leaves_no_trace(host: Host) -> None:
@@ -109,8 +102,8 @@ def test_others_that_keep_changing_the_ruleset_delay_and_do_not_fail_it(host: Ho
         with nft_socket.open_socket() as sock:
             for i in range(100):
                 attachment = Attachment("n", f"c{i}", "eth0")
-                nft_masquerade.add(sock, attachment, ADDRESSES)
-                nft_removal.remove(sock, attachment, [], INET)
+                nft_add.add(sock, attachment, ADDRESSES)
+                nft_del.remove(sock, attachment, [], INET)
     finally:
         foreigner.kill()
         foreigner.wait()
@@ -130,34 +123,34 @@ def test_others_that_keep_changing_the_ruleset_delay_and_do_not_fail_it(host: Ho
 def test_an_owner_that_nft_could_not_take_back_is_kept_as_hashes(host: Host, owner: Attachment) -> None:
     neighbour = Attachment(owner.network, owner.containerid + "x", owner.ifname)
     with nft_socket.open_socket() as sock:
-        nft_masquerade.add(sock, owner, ADDRESSES)
-        nft_masquerade.add(sock, neighbour, [(parse_ip("10.0.0.3"), 24)])
+        nft_add.add(sock, owner, ADDRESSES)
+        nft_add.add(sock, neighbour, [(parse_ip("10.0.0.3"), 24)])
         printed = host.run("nft", "list", "ruleset").stdout
         host.run("nft", "-f", "-", input="flush ruleset\n" + printed)
-        assert masquerade_upkeep.gc("other", [], True) == []
+        assert masquerade_check.gc("other", [], True) == []
         assert host.run("nft", "list", "ruleset").stdout == printed
-        assert masquerade_upkeep.gc(owner.network, [owner], True) == []
+        assert masquerade_check.gc(owner.network, [owner], True) == []
         left = host.run("nft", "list", "ruleset").stdout
         assert "10.0.0.2" in left and "10.0.0.3" not in left
-        nft_removal.remove(sock, owner, [], INET)
+        nft_del.remove(sock, owner, [], INET)
     assert "elements" not in host.run("nft", "list", "ruleset").stdout
 
 
 def test_an_address_taken_over_with_another_prefix_length_leaves_nothing_of_its_former_owner(host: Host) -> None:
     address = parse_ip("10.1.2.3")
     with nft_socket.open_socket() as sock:
-        nft_masquerade.add(sock, ONE, [(address, 24), (parse_ip("10.1.2.4"), 24)])
-        nft_masquerade.add(sock, Attachment("n", "two", "eth0"), [(address, 16)])
+        nft_add.add(sock, ONE, [(address, 24), (parse_ip("10.1.2.4"), 24)])
+        nft_add.add(sock, Attachment("n", "two", "eth0"), [(address, 16)])
         assert "10.1.2.3 . 10.1.2.0" not in host.run("nft", "list", "ruleset").stdout
-        nft_removal.remove(sock, ONE, [address], INET)  # the hint is wrong by now: the other address is searched for
+        nft_del.remove(sock, ONE, [address], INET)  # the hint is wrong by now: the other address is searched for
         left = host.run("nft", "list", "ruleset").stdout
         assert "n one" not in left and "10.1.2.3 . 10.1.0.0" in left
 
 
 def test_rules_that_were_flushed_are_mended_by_the_next_add(host: Host) -> None:
     with nft_socket.open_socket() as sock:
-        nft_masquerade.add(sock, ONE, ADDRESSES)
+        nft_add.add(sock, ONE, ADDRESSES)
         whole = host.run("nft", "list", "ruleset").stdout
         host.run("nft", "flush", "table", "inet", "cni_ptp")
-        nft_masquerade.add(sock, ONE, ADDRESSES)
+        nft_add.add(sock, ONE, ADDRESSES)
     assert host.run("nft", "list", "ruleset").stdout == whole

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from cni_ptp import nft_masquerade, nft_removal, nft_socket
-from cni_ptp.attachment import Attachment
-from cni_ptp.nft_names import INET, SPLIT
+from cni_ptp.cni.attachment import Attachment
+from cni_ptp.firewall import nft_add, nft_del, nft_socket
+from cni_ptp.firewall.nft_table import INET, SPLIT
 from tests.bounds import until
 from tests.contract.test_attach import conf
 from tests.contract.traffic import listening, seen_source
@@ -171,21 +171,21 @@ def test_an_address_that_meanwhile_belongs_to_another_stays_masqueraded(host: Ho
     one, four = Attachment("n", "one", "eth0"), Attachment("n", "four", "eth0")
     address = bytes((192, 168, 1, 3))
     with nft_socket.open_socket() as sock:
-        nft_masquerade.add(sock, one, [(address, 24)])
-        nft_masquerade.add(sock, four, [(address, 24)])
-        nft_removal.remove(sock, one, [address], INET)
+        nft_add.add(sock, one, [(address, 24)])
+        nft_add.add(sock, four, [(address, 24)])
+        nft_del.remove(sock, one, [address], INET)
         assert "192.168.1.3" in host.run("nft", "list", "ruleset").stdout
-        nft_removal.remove(sock, four, [], INET)
+        nft_del.remove(sock, four, [], INET)
         assert "192.168.1.3" not in host.run("nft", "list", "ruleset").stdout
 
 
 def test_a_kernel_without_nat_in_inet_tables_gets_a_table_a_family(host: Host) -> None:
     attachment = Attachment("n", "one", "eth0")
     with nft_socket.open_socket() as sock:
-        nft_masquerade.add(sock, attachment, [(bytes((10, 0, 0, 2)), 24), (b"\xfd" + bytes(15), 64)], (SPLIT,))
+        nft_add.add(sock, attachment, [(bytes((10, 0, 0, 2)), 24), (b"\xfd" + bytes(15), 64)], (SPLIT,))
         ruleset = host.run("nft", "list", "ruleset").stdout
         assert "table ip cni_ptp" in ruleset and "table ip6 cni_ptp" in ruleset and "table inet" not in ruleset
-        nft_removal.remove(sock, attachment, [], SPLIT)
+        nft_del.remove(sock, attachment, [], SPLIT)
         assert "elements" not in host.run("nft", "list", "ruleset").stdout
 
 
@@ -406,17 +406,17 @@ def test_a_change_exchanges_the_same_with_five_thousand_elements_as_with_one(hos
     def change(sock: Any) -> list[tuple[str, int]]:
         attachment, address = Attachment("n", "probe", "eth0"), bytes((10, 200, 0, 1))
         before = len(sock.socket.datagrams)
-        nft_masquerade.add(sock, attachment, [(address, 16)])
-        nft_removal.remove(sock, attachment, [address], INET)
+        nft_add.add(sock, attachment, [(address, 16)])
+        nft_del.remove(sock, attachment, [address], INET)
         return list(sock.socket.datagrams[before:])
 
     with nft_socket.open_socket() as sock:
         sock.socket = Counted(sock.socket)  # type: ignore[assignment]
-        nft_masquerade.add(sock, Attachment("n", "first", "eth0"), [(bytes((10, 1, 0, 1)), 16)])
+        nft_add.add(sock, Attachment("n", "first", "eth0"), [(bytes((10, 1, 0, 1)), 16)])
         change(sock)
         few = change(sock)
         for i in range(5000):
-            nft_masquerade.add(sock, Attachment("n", f"c{i}", "eth0"), [(bytes((10, 1, 1 + (i >> 8), i & 255)), 16)])
+            nft_add.add(sock, Attachment("n", f"c{i}", "eth0"), [(bytes((10, 1, 1 + (i >> 8), i & 255)), 16)])
         assert few and change(sock) == few
     for name in ("masq4", "own4_16"):  # not a tree, as a set of intervals is
         assert "flags interval" not in host.run("nft", "-t", "list", "set", "inet", "cni_ptp", name).stdout

@@ -10,9 +10,9 @@ import sys
 
 import pytest
 
-from cni_ptp.attachment import Attachment
-from cni_ptp.ip import parse_ip
-from cni_ptp.masquerade import Masquerade
+from cni_ptp.base.ip import parse_ip
+from cni_ptp.cni.attachment import Attachment
+from cni_ptp.firewall.masquerade import Masquerade
 from tests.masquerade.test_masquerade import base_chains, outside
 from tests.namespaces import Host, Place
 

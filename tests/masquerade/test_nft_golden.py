@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from cni_ptp import nft_names, nft_ruleset
-from cni_ptp.ip import parse_ip
+from cni_ptp.base.ip import parse_ip
+from cni_ptp.firewall import nft_ruleset, nft_table
 from cni_ptp.netlink import nft, nft_define, nft_dump, nft_element, nft_expr, nft_rule
 from cni_ptp.nlmsg import Request, attributes, split
 from tests.golden import datagram
 
-TABLE = nft_names.INET[0][0]
+TABLE = nft_table.INET[0][0]
 ADDRESSES = [(parse_ip("10.1.2.3"), 24), (parse_ip("fd00::3"), 64)]
 COMMENTS = {24: "mynet c1 eth0 /24", 64: "mynet c1 eth0 /64"}
 THEIRS = split(datagram("nft_table"))
@@ -24,7 +24,7 @@ def ours() -> list[Request]:
     """What we send for the text in the file's head."""
     requests = nft_ruleset.skeleton(TABLE, (4, 6), {4: {24, 15}, 6: {64}})
     for address, length in ADDRESSES:
-        for name, key in nft_names.element_places(address, length):
+        for name, key in nft_table.element_places(address, length):
             requests.append(nft.new_element(TABLE, name, key, COMMENTS[length]))
     requests.append(nft_element.delete_element(TABLE, "masq4", ADDRESSES[0][0]))
     return nft.batch(requests, None)

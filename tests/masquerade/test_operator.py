@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from cni_ptp import nft_masquerade, nft_removal, nft_socket
-from cni_ptp.attachment import Attachment
-from cni_ptp.nft_names import INET
+from cni_ptp.cni.attachment import Attachment
+from cni_ptp.firewall import nft_add, nft_del, nft_socket
+from cni_ptp.firewall.nft_table import INET
 from tests.masquerade.beyond import FAR, NEAR, OTHER, SPARED, SPARED_NETWORK, beyond, own, seen
 from tests.masquerade.test_masquerade import RULESET, Counted, masq
 from tests.namespaces import Host
@@ -161,13 +161,13 @@ def test_a_change_exchanges_the_same_with_five_thousand_networks_in_the_operator
     def change(sock: Any) -> list[tuple[str, int]]:
         attachment, address = Attachment("n", "probe", "eth0"), bytes((10, 200, 0, 1))
         before = len(sock.socket.datagrams)
-        nft_masquerade.add(sock, attachment, [(address, 16)])
-        nft_removal.remove(sock, attachment, [address], INET)
+        nft_add.add(sock, attachment, [(address, 16)])
+        nft_del.remove(sock, attachment, [address], INET)
         return list(sock.socket.datagrams[before:])
 
     with nft_socket.open_socket() as sock:
         sock.socket = Counted(sock.socket)  # type: ignore[assignment]
-        nft_masquerade.add(sock, Attachment("n", "first", "eth0"), [(bytes((10, 200, 0, 2)), 16)])
+        nft_add.add(sock, Attachment("n", "first", "eth0"), [(bytes((10, 200, 0, 2)), 16)])
         fill(host, 4)
         change(sock)
         few = change(sock)

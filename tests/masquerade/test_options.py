@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from cni_ptp import nft_masquerade, nft_removal, nft_socket
-from cni_ptp.attachment import Attachment
-from cni_ptp.ip import parse_cidr
-from cni_ptp.masquerade_options import Variant
-from cni_ptp.nft_names import INET, SPLIT
+from cni_ptp.base.ip import parse_cidr
+from cni_ptp.cni.attachment import Attachment
+from cni_ptp.cni.masquerade_options import Variant
+from cni_ptp.firewall import nft_add, nft_del, nft_socket
+from cni_ptp.firewall.nft_table import INET, SPLIT
 from tests.masquerade.beyond import FAR, NEAR, OTHER, SPARED, SPARED_NETWORK, beyond, own, seen
 from tests.masquerade.test_masquerade import Counted, base_chains, masq
 from tests.namespaces import Container, Host, entered
@@ -359,10 +359,10 @@ def test_a_kernel_without_nat_in_inet_tables_has_the_options_in_a_table_a_family
         6: Variant(6, b"\xfd" + bytes(14) + b"\1", False, [parse_cidr("fd00::/8")]),
     }
     with nft_socket.open_socket() as sock:
-        nft_masquerade.add(sock, attachment, addresses, (SPLIT,), variants=variants)
+        nft_add.add(sock, attachment, addresses, (SPLIT,), variants=variants)
         there = ruleset(host)
         assert "snat to 192.0.2.9 fully-random" in there and "snat to fd00::1" in there and "table inet" not in there
-        nft_removal.remove(sock, attachment, [], SPLIT)
+        nft_del.remove(sock, attachment, [], SPLIT)
         assert " as " not in ruleset(host)
 
 
@@ -373,16 +373,16 @@ def test_a_change_exchanges_the_same_with_five_thousand_elements_as_with_one(hos
     def change(sock: Any) -> list[tuple[str, int]]:
         attachment, address = Attachment("n", "probe", "eth0"), bytes((10, 200, 0, 1))
         before = len(sock.socket.datagrams)
-        nft_masquerade.add(sock, attachment, [(address, 16)], variants=variants)
-        nft_removal.remove(sock, attachment, [address], INET)
+        nft_add.add(sock, attachment, [(address, 16)], variants=variants)
+        nft_del.remove(sock, attachment, [address], INET)
         return list(sock.socket.datagrams[before:])
 
     with nft_socket.open_socket() as sock:
         sock.socket = Counted(sock.socket)  # type: ignore[assignment]
-        nft_masquerade.add(sock, Attachment("n", "first", "eth0"), [(bytes((10, 1, 0, 1)), 16)], variants=variants)
+        nft_add.add(sock, Attachment("n", "first", "eth0"), [(bytes((10, 1, 0, 1)), 16)], variants=variants)
         change(sock)
         few = change(sock)
         for i in range(5000):
             address = bytes((10, 1, 1 + (i >> 8), i & 255))
-            nft_masquerade.add(sock, Attachment("n", f"c{i}", "eth0"), [(address, 16)], variants=variants)
+            nft_add.add(sock, Attachment("n", f"c{i}", "eth0"), [(address, 16)], variants=variants)
         assert few and change(sock) == few

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cni_ptp import spawn
-from cni_ptp.trusted import distrust, distrust_directory
+from cni_ptp.system import spawn
+from cni_ptp.system.trusted import distrust, distrust_directory
 from tests.another_user import ANOTHER_USER, give_away
 from tests.namespaces import Host
 
@@ -133,7 +133,7 @@ def test_a_user_namespace_without_root_has_the_systems_programs_and_nobody_elses
     give_away(path)
     # Another user cannot look into root's home, where the checkout may be.
     shutil.copytree(ROOT / "cni_ptp", "/run/ours/cni_ptp", ignore=shutil.ignore_patterns("__pycache__"))
-    code = "import sys; sys.path.append(sys.argv[1]); from cni_ptp.trusted import distrust\n"
+    code = "import sys; sys.path.append(sys.argv[1]); from cni_ptp.system.trusted import distrust\n"
     code += "print([distrust(path) for path in sys.argv[2:]])"
     argv = ["/usr/bin/python3", "-I", "-S", "-c", code, "/run/ours", "/bin/sh", "/usr/bin/python3", str(path)]
     as_another = ["setpriv", "--reuid", "23456", "--regid", "23456", "--clear-groups", "unshare", "-Ur"]

@@ -7,8 +7,8 @@ from unicodedata import category
 
 import pytest
 
-from cni_ptp import args
-from cni_ptp.errors import CniError
+from cni_ptp.base.errors import CniError
+from cni_ptp.cni import args
 
 FULL = {
     "CNI_COMMAND": "ADD",

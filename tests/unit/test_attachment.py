@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from cni_ptp.attachment import Attachment, go_network_hash, parse_alias
+from cni_ptp.cni.attachment import Attachment, go_network_hash, parse_alias
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cni_ptp import conf, mac
-from cni_ptp.args import Args
-from cni_ptp.attachment import Attachment
-from cni_ptp.errors import CniError
+from cni_ptp.base.errors import CniError
+from cni_ptp.cni import conf, mac
+from cni_ptp.cni.args import Args
+from cni_ptp.cni.attachment import Attachment
 
 
 def read(**members: Any) -> conf.Conf:

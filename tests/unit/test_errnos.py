@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from cni_ptp import errnos
+from cni_ptp.base import errnos
 
 OURS = {name: number for name, number in vars(errnos).items() if name.startswith("E")}
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cni_ptp import errors
-from cni_ptp.errors import CniError, DecodeError, NetlinkError, to_cni
+from cni_ptp.base import errors
+from cni_ptp.base.errors import CniError, DecodeError, NetlinkError, to_cni
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_code_of_the_specification_has_its_number(name: str, code: int) -> Non
         (KeyError("k"), 999, "internal error: KeyError", "'k'"),
         (RecursionError("deep"), 999, "internal error: RecursionError", "deep"),
         (MemoryError(), 11, "allocate memory", "ENOMEM"),
-        (ImportError("no name", name="cni_ptp.ip"), 999, "internal error: ImportError", "no name"),
+        (ImportError("no name", name="cni_ptp.base.ip"), 999, "internal error: ImportError", "no name"),
         (ImportError("odd"), 999, "internal error: ImportError", "odd"),
     ],
 )

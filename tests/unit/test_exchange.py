@@ -7,7 +7,7 @@ from struct import pack
 
 import pytest
 
-from cni_ptp.errors import DecodeError, NetlinkError
+from cni_ptp.base.errors import DecodeError, NetlinkError
 from cni_ptp.netlink.exchange import Exchange
 from cni_ptp.nlmsg import NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTI, STRZ, U32, Attr, Request, Table, split
 

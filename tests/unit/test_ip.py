@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from cni_ptp import ip
+from cni_ptp.base import ip
 
 A = ip.parse_ip
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from cni_ptp import jsonio
-from cni_ptp.errors import CniError
-from cni_ptp.jsonio import Fields, dumps, loads
+from cni_ptp.base import jsonio
+from cni_ptp.base.errors import CniError
+from cni_ptp.base.jsonio import Fields, dumps, loads
 from tests.bounds import little_work
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from cni_ptp import conf
-from cni_ptp.ip import parse_cidr, parse_ip
-from cni_ptp.masquerade_options import Options, Variant
+from cni_ptp.base.ip import parse_cidr, parse_ip
+from cni_ptp.cni import conf
+from cni_ptp.cni.masquerade_options import Options, Variant
 from cni_ptp.netlink.nft_interval import bounds
 from tests.unit.test_conf import asked, read, refused
 

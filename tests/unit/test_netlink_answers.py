@@ -7,8 +7,8 @@ from struct import pack_into
 
 import pytest
 
-from cni_ptp.errors import DecodeError
-from cni_ptp.ip import parse_ip
+from cni_ptp.base.errors import DecodeError
+from cni_ptp.base.ip import parse_ip
 from cni_ptp.netlink import rt_addr, rt_link, rt_route, rt_route_dump, rt_route_read
 from cni_ptp.netlink.exchange import Exchange
 from cni_ptp.netlink.extended_ack import read_words

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cni_ptp.errors import DecodeError
-from cni_ptp.ip import parse_ip, text_of
+from cni_ptp.base.errors import DecodeError
+from cni_ptp.base.ip import parse_ip, text_of
 from cni_ptp.netlink import rt_addr, rt_addr_dump, rt_link, rt_route, rt_route_dump, rt_route_read
 from cni_ptp.netlink.extended_ack import read_words
 from cni_ptp.nlmsg import NLMSG_ERROR, Request, Table, attributes, read_errno, split

@@ -6,7 +6,7 @@ from struct import Struct, pack
 
 import pytest
 
-from cni_ptp.errors import DecodeError
+from cni_ptp.base.errors import DecodeError
 from cni_ptp.netlink.extended_ack import path, read_words
 from cni_ptp.netlink.nft import Nest
 from cni_ptp.netlink.nft_array import Array

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from cni_ptp.errors import CniError
-from cni_ptp.jsonio import Fields, dumps, loads
-from cni_ptp.result import Address, Dns, Interface, Result, Route, parse_dns, render, render_route
-from cni_ptp.result_read import parse
-from cni_ptp.versions import SUPPORTED
+from cni_ptp.base.errors import CniError
+from cni_ptp.base.jsonio import Fields, dumps, loads
+from cni_ptp.cni.result import Address, Dns, Interface, Result, Route, parse_dns, render, render_route
+from cni_ptp.cni.result_read import parse
+from cni_ptp.cni.versions import SUPPORTED
 
 OLD, MIDDLE, NEW = SUPPORTED[:2], SUPPORTED[2:5], SUPPORTED[5:]
 DNS = {

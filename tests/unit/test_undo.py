@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from cni_ptp import undo
-from cni_ptp.errors import CniError, NetlinkError
+from cni_ptp.base import undo
+from cni_ptp.base.errors import CniError, NetlinkError
 
 
 def test_steps_run_last_first_and_only_once() -> None:

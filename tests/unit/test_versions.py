@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cni_ptp import versions
-from cni_ptp.errors import CniError
+from cni_ptp.base.errors import CniError
+from cni_ptp.cni import versions
 
 OURS = '["0.1.0" "0.2.0" "0.3.0" "0.3.1" "0.4.0" "1.0.0" "1.1.0"]'
 

@@ -1,0 +1,1 @@
+"""Hold what everything stands on: errors, addresses, JSON. Imports nothing of ours but itself."""

@@ -1,0 +1,255 @@
+"""CNI results: one model for all versions of the specification, and how 1.x writes it.  Pure.
+
+What a call rarely needs is elsewhere: result_old.py writes it for versions before 1.0.0, result_read.py reads a whole.
+Source: CNI SPEC.md "Success"; pkg/types/100/types.go of containernetworking/cni for the order of keys.
+"""
+
+from __future__ import annotations
+
+from ..base.errors import DECODING_FAILURE, CniError
+from ..base.ip import cidr_text, parse_cidr, parse_ip, text_of
+from .versions import at_least
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..base.jsonio import Fields
+
+MOST_IPS = 256  # of one attachment
+
+
+class Interface:
+    """One interface of a result.  mac: text.  sandbox: namespace path, "" on the host.  mtu: bytes, 0 unknown."""
+
+    __slots__ = ("name", "mac", "mtu", "sandbox", "socket_path", "pci_id")
+
+    def __init__(
+        self, name: str, mac: str = "", mtu: int = 0, sandbox: str = "", socket_path: str = "", pci_id: str = ""
+    ) -> None:
+        self.name = name
+        self.mac = mac
+        self.mtu = mtu
+        self.sandbox = sandbox
+        self.socket_path = socket_path
+        self.pci_id = pci_id
+
+
+class Address:
+    """One address of a result.  address, gateway: packed.  interface: index into Result.interfaces, or None."""
+
+    __slots__ = ("address", "length", "gateway", "interface")
+
+    def __init__(self, address: bytes, length: int, gateway: bytes | None, interface: int | None = None) -> None:
+        self.address = address
+        self.length = length
+        self.gateway = gateway
+        self.interface = interface
+
+    def __str__(self) -> str:
+        return cidr_text(self.address, self.length)
+
+
+class Route:
+    """One route of a result.  dst, gw: packed.  mtu, advmss, priority: 0 is unset; table, scope: None is unset."""
+
+    __slots__ = ("dst", "length", "gw", "mtu", "advmss", "priority", "table", "scope")
+
+    def __init__(
+        self,
+        dst: bytes,
+        length: int,
+        gw: bytes | None = None,
+        mtu: int = 0,
+        advmss: int = 0,
+        priority: int = 0,
+        table: int | None = None,
+        scope: int | None = None,
+    ) -> None:
+        self.dst = dst
+        self.length = length
+        self.gw = gw
+        self.mtu = mtu
+        self.advmss = advmss
+        self.priority = priority
+        self.table = table
+        self.scope = scope
+
+    def __str__(self) -> str:
+        return cidr_text(self.dst, self.length)
+
+
+class Dns:
+    """DNS settings of a result; a list that is None was not given, [] was given empty."""
+
+    __slots__ = ("nameservers", "domain", "search", "options")
+
+    def __init__(
+        self,
+        nameservers: list[str] | None = None,
+        domain: str = "",
+        search: list[str] | None = None,
+        options: list[str] | None = None,
+    ) -> None:
+        self.nameservers = nameservers
+        self.domain = domain
+        self.search = search
+        self.options = options
+
+    def given(self) -> bool:
+        """Whether any part was given, be it empty: then it replaces another Dns wholesale."""
+        return bool(self.domain) or any(part is not None for part in (self.nameservers, self.search, self.options))
+
+    def render(self) -> dict[str, Any]:
+        """As JSON, empty parts left out."""
+        parts = {
+            "nameservers": self.nameservers, "domain": self.domain, "search": self.search, "options": self.options,
+        }  # fmt: skip
+        return {key: value for key, value in parts.items() if value}
+
+
+class Result:
+    """What ADD made: interfaces, ips, routes, dns."""
+
+    __slots__ = ("interfaces", "ips", "routes", "dns")
+
+    def __init__(
+        self, interfaces: list[Interface], ips: list[Address], routes: list[Route], dns: Dns | None = None
+    ) -> None:
+        self.interfaces = interfaces
+        self.ips = ips
+        self.routes = routes
+        self.dns = dns or Dns()
+
+
+# --- reading its parts, which configurations have as well ------------------------------------------------------------
+
+
+def parse_route(fields: Fields) -> Route:
+    """One route object of a result or of an IPAM configuration.  CniError 6 if a value can not be read."""
+    dst, length = cidr_of(fields, "dst")
+    return Route(
+        dst,
+        length,
+        ip_of(fields, "gw"),
+        fields.number("mtu") or 0,
+        fields.number("advmss") or 0,
+        fields.number("priority") or 0,
+        fields.number("table"),
+        fields.number("scope"),
+    )
+
+
+def parse_dns(fields: Fields | None) -> Dns:
+    """The dns object of a configuration or result, empty if there is none."""
+    if fields is None:
+        return Dns()
+    return Dns(fields.texts("nameservers"), fields.text("domain"), fields.texts("search"), fields.texts("options"))
+
+
+def cidr_of(fields: Fields, key: str) -> tuple[bytes, int]:
+    """(packed address, prefix length) of a member.  CniError 6 if it is not that."""
+    try:
+        return parse_cidr(fields.text(key))
+    except ValueError as e:
+        raise undecodable(f"{fields.name(key)}: {e}") from None
+
+
+def ip_of(fields: Fields, key: str) -> bytes | None:
+    """The packed address of a member, None by default.  CniError 6 if it is none."""
+    text = fields.text(key)
+    if not text:
+        return None
+    try:
+        return parse_ip(text)
+    except ValueError as e:
+        raise undecodable(f"{fields.name(key)}: {e}") from None
+
+
+def undecodable(details: str) -> CniError:
+    """The error for a part of a result that can not be read."""
+    return CniError(DECODING_FAILURE, "could not parse result", details)
+
+
+# --- writing --------------------------------------------------------------------------------------------------------
+
+
+def render(result: Result, version: str) -> dict[str, Any]:
+    """The result as the JSON object of a specification version, keys in the order Go prints them.
+
+    CniError 6 if the version can not express it: 0.1.0 and 0.2.0 need an address.
+    """
+    if not at_least(version, "1.0.0"):
+        from . import result_old
+
+        return result_old.render(result, version)
+    return _render_100(result, version)
+
+
+def render_ip(ip: Address) -> dict[str, Any]:
+    """One address, as all versions from 0.3.0 on have it."""
+    part: dict[str, Any] = {}
+    if ip.interface is not None:
+        part["interface"] = ip.interface
+    part["address"] = str(ip)
+    if ip.gateway is not None:
+        part["gateway"] = text_of(ip.gateway)
+    return part
+
+
+def render_route(route: Route) -> dict[str, Any]:
+    """One route, every attribute that is set."""
+    document: dict[str, Any] = {"dst": str(route)}
+    if route.gw is not None:
+        document["gw"] = text_of(route.gw)
+    for key in ("mtu", "advmss", "priority"):
+        if getattr(route, key):
+            document[key] = getattr(route, key)
+    for key in ("table", "scope"):  # 0 is a value here
+        if getattr(route, key) is not None:
+            document[key] = getattr(route, key)
+    return document
+
+
+def _render_100(result: Result, version: str) -> dict[str, Any]:
+    document: dict[str, Any] = {"cniVersion": version}
+    if result.dns.render():
+        document["dns"] = result.dns.render()
+    if result.interfaces:
+        document["interfaces"] = [
+            present(
+                {"mac": i.mac, "mtu": i.mtu, "name": i.name, "pciID": i.pci_id, "sandbox": i.sandbox,
+                 "socketPath": i.socket_path}, "name"
+            )
+            for i in result.interfaces
+        ]  # fmt: skip
+    if result.ips:
+        document["ips"] = [render_ip(ip) for ip in result.ips]
+    if result.routes:
+        document["routes"] = [render_route(r) for r in result.routes]
+    ordered: dict[str, Any] = _sorted(document)
+    return ordered
+
+
+def present(document: dict[str, Any], required: str) -> dict[str, Any]:
+    """Without the members that are empty, but for the required one."""
+    return {key: value for key, value in document.items() if value or key == required}
+
+
+def _sorted(value: Any) -> Any:
+    """Keys in alphabetical order at every level, as Go prints 1.x results."""
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        return [_sorted(item) for item in value]
+    return value
+
+
+def merged(previous: Result | None, ours: Result) -> Result:
+    """The result of a chain: what earlier plugins made, and ours behind it."""
+    if previous is None:
+        return ours
+    for ip in ours.ips:
+        ip.interface = len(previous.interfaces) + 1
+    dns = ours.dns if ours.dns.given() else previous.dns
+    return Result(previous.interfaces + ours.interfaces, previous.ips + ours.ips, previous.routes + ours.routes, dns)

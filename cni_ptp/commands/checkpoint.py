@@ -1,0 +1,24 @@
+"""The steps of a call: after each of them ADD may be stopped, and the log tells how long each took."""
+
+from __future__ import annotations
+
+from ..system import signals
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Set by commands/logfile.py, if there is a log.
+watcher: Callable[[str], None] | None = None
+
+
+def note(step: str) -> None:
+    """The step, whatever became of it, is over."""
+    if watcher is not None:
+        watcher(step)
+
+
+def done(step: str) -> None:
+    """The step is over, and the next one may begin: CniError 11 if a signal asked us to stop."""
+    note(step)
+    signals.check()

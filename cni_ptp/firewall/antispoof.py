@@ -1,0 +1,216 @@
+"""`"antiSpoof": true`: the host drops what a container sends from an address that is not its own.
+
+What the two tables hold stands in antispoof_ruleset.  Each packet costs one or two lookups, however many containers
+there are.  What belongs to an attachment is keyed by the name of its host end, which is derived from it.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from ..base.errors import KERNEL_REFUSED, CniError, NetlinkError, words_of
+from ..base.ip import text_of
+from ..cni.attachment import Attachment, digest, go_network_hash
+from ..netlink import nft, nft_define, nft_dump
+from ..netlink.nft import is_there
+from ..netlink.nft_element import delete_element
+from ..netlink.sock import NETLINK_NETFILTER, Socket
+from .antispoof_ruleset import BASE_CHAIN, CHECK, GUARDED, SETS, SOURCE, check_rules, link_local, skeleton, source_keys
+from .nft_table import GUARD
+from .nft_transaction import commit, generation, retry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..nlmsg import Request
+
+_IFNAMSIZ = 16  # include/uapi/linux/if.h
+_MOST_DELETIONS = 150  # the batch must fit the send buffer
+
+
+def open_socket() -> Socket:
+    """CniError 100 if the kernel has no nf_tables."""
+    try:
+        return Socket(NETLINK_NETFILTER)
+    except OSError as e:
+        words = f"the kernel has none: {words_of(e)}"
+        raise CniError(KERNEL_REFUSED, "antiSpoof needs nf_tables", words) from None
+
+
+def add(sock: Socket, attachment: Attachment, addresses: list[bytes], mac: bytes) -> None:
+    """Let the attachment's host end take packets only from its (packed) addresses, whatever it took before.
+
+    mac: of the container's end, 6 bytes.  NetlinkError, CniError 11: then nothing has changed.
+    """
+    local = [link_local(mac)] if any(len(address) == 16 for address in addresses) else []
+    retry("guard against spoofed addresses", lambda: _try_add(sock, attachment, addresses + local))
+
+
+def _try_add(sock: Socket, attachment: Attachment, addresses: list[bytes]) -> None:
+    key = _key(attachment.host_veth())
+    genid, whole, guarded = _look(sock, key)
+    changes = [] if whole else skeleton()
+    if guarded:
+        changes += _deletions(sock, {key})
+    for table in SETS:
+        changes.append(nft.new_element(table, GUARDED, key, _comment(attachment)))
+        for name, source in source_keys(table, key, addresses):
+            changes.append(nft.new_element(table, name, source, _comment(attachment)))
+    commit(sock, changes, genid)
+
+
+def remove(sock: Socket, attachment: Attachment) -> None:
+    """Guard the attachment's host end no more.  Nothing there is success, and found out by one question."""
+    retry("take back the guard against spoofing", lambda: _try_remove(sock, _key(attachment.host_veth())))
+
+
+def _try_remove(sock: Socket, key: bytes) -> None:
+    present, *found = sock.ask(nft.get_generation(), *[nft.get_element(table, GUARDED, key) for table in SETS])
+    if any(map(is_there, found)):
+        commit(sock, _deletions(sock, {key}), generation(present))
+
+
+def gc(network: str, valid: list[Attachment]) -> None:
+    """No host end of the network is guarded but those of valid attachments; a table that guards none is gone."""
+    keep = {_comment(attachment) for attachment in valid}
+    marks = (f"{network} ", f"#{go_network_hash(network)} ")
+    try:
+        sock = open_socket()
+    except CniError:
+        return  # a kernel without nf_tables has nothing of ours
+    with sock:
+        retry("collect stale guards against spoofing", lambda: _collect(sock, marks, keep))
+
+
+def _collect(sock: Socket, marks: tuple[str, ...], keep: set[str]) -> None:
+    while True:
+        genid = generation(sock.ask(nft.get_generation())[0])
+        tables = [table for table in SETS if is_there(sock.ask(nft.get_table(table))[0])]
+        listed = {element for table in tables for element in _elements(sock, table, GUARDED)}
+        stale = sorted({key for key, comment in listed if comment.startswith(marks) and comment not in keep})
+        if stale:
+            commit(sock, _deletions(sock, set(stale[:_MOST_DELETIONS])), genid)
+            continue
+        empty = [table for table in tables if _is_empty(sock, table)]
+        if empty:
+            commit(sock, [nft_define.delete_table(table) for table in empty], genid)
+        return
+
+
+def _is_empty(sock: Socket, table: str) -> bool:
+    """Return whether the table holds no element, and nothing that somebody else put there."""
+    from .nft_check import holds_only  # GC has loaded it
+
+    chains = [BASE_CHAIN[table], CHECK]
+    return not any(_elements(sock, table, name) for name in SETS[table]) and holds_only(
+        sock, table, chains, lambda name: name in SETS[table]
+    )
+
+
+def findings(attachment: Attachment, addresses: list[bytes]) -> list[str]:
+    """Return the differences between the guard and what it should be, one sentence each."""
+    veth = attachment.host_veth()
+    key = _key(veth)
+    with open_socket() as sock:
+        _, whole, guarded = _look(sock, key)
+        if not guarded:
+            return [f"{veth} is not in the set {GUARDED} of nf_tables {GUARD}: nothing keeps it from spoofing"]
+        words = [] if whole else [f"nf_tables {GUARD} lacks rules: nothing keeps {veth} from spoofing"]
+        for table in SETS:
+            if not is_there(sock.ask(nft.get_element(table, GUARDED, key))[0]):
+                words.append(f"{veth} is not in the set {GUARDED} of nf_tables {table}: nothing keeps it from spoofing")
+            wanted = source_keys(table, key, addresses)
+            answers = sock.ask(*[nft.get_element(table, name, source) for name, source in wanted])
+            for (name, source), answer in zip(wanted, answers):
+                if not is_there(answer):
+                    address = text_of(source[_IFNAMSIZ:])
+                    words.append(f"{address} is not in {table} {name}: its packets are dropped")
+    return words
+
+
+def guarded() -> dict[str, list[bytes]]:
+    """Return the (packed) addresses that each guarded link may send from, by the link's name."""
+    with open_socket() as sock:
+        found: dict[str, list[bytes]] = {_name(key): [] for key, _ in _elements(sock, GUARD, GUARDED)}
+        for name in SOURCE.values():
+            for key, _ in _elements(sock, GUARD, name):
+                found.get(_name(key), []).append(key[_IFNAMSIZ:])
+    return {name: [a for a in sources if a[:2] != b"\xfe\x80"] for name, sources in found.items()}
+
+
+def refusal() -> str:
+    """Return why the kernel would not guard, "" if it would: a transaction without its end is tried and undone."""
+    try:
+        with open_socket() as sock:
+            refused = [a.error for a in sock.batch(nft.batch(skeleton(), None)[:-1]) if a.error is not None]
+    except (CniError, OSError) as e:
+        return words_of(e)
+    return str(refused[0]) if refused else ""
+
+
+# --- the tables -----------------------------------------------------------------------------------------------------
+
+
+def _key(veth: str) -> bytes:
+    return veth.encode().ljust(_IFNAMSIZ, b"\0")
+
+
+def _name(key: bytes) -> str:
+    """The link that a key begins with."""
+    return key[:_IFNAMSIZ].rstrip(b"\0").decode("utf-8", "replace")
+
+
+def _comment(attachment: Attachment) -> str:
+    """Whose an element is: in clear, or by hashes if nft would not take the text back."""
+    text = attachment.owner()
+    if len(text) < nft.MOST_COMMENT and text.isascii() and text.isprintable() and '"' not in text:
+        return text
+    return f"#{go_network_hash(attachment.network)} #{digest(text)[:64]}"
+
+
+def _look(sock: Socket, key: bytes) -> tuple[int, bool, bool]:
+    """Return (generation, whether both tables are whole, whether either guards the link)."""
+    asked = [nft.get_generation()]
+    for table, sets in SETS.items():
+        asked += [nft.get_chain(table, name) for name in (BASE_CHAIN[table], CHECK)]
+        asked += [nft.get_set(table, name) for name in sets]
+        asked.append(nft.get_element(table, GUARDED, key))
+    answers = iter(sock.ask(*asked))
+    genid = generation(next(answers))
+    whole, guarded = True, False
+    for table, sets in SETS.items():
+        # A chain's use counts its rules and what leads to it; after `nft flush table` there are none.
+        for uses in (1, len(check_rules(table, {})) + 1):
+            chain = next(answers)
+            whole = is_there(chain) and chain.one()[1].get(nft.NFTA_CHAIN_USE, 0) == uses and whole
+        for _ in sets:
+            whole = is_there(next(answers)) and whole
+        guarded = is_there(next(answers)) or guarded
+    return genid, whole, guarded
+
+
+def _elements(sock: Socket, table: str, name: str, links: set[bytes] | None = None) -> list[tuple[bytes, str]]:
+    """Return (key, comment) of each element of a set, of those of the links (given by their keys) if any are given.
+
+    [] if there is no such set.  Replies without the links are not read: of thousands of elements that takes long.
+    """
+    try:
+        answer = sock.dump(nft_dump.dump_elements(table, name))
+    except NetlinkError as e:
+        if e.errno != errno.ENOENT:
+            raise
+        return []
+    found = []
+    for message in answer.messages:
+        if links is None or any(link in message.payload for link in links):
+            found += nft_dump.read_elements(nft_dump.LISTED.read(message.payload))
+    return [(key, comment) for key, comment in found if links is None or key[:_IFNAMSIZ] in links]
+
+
+def _deletions(sock: Socket, links: set[bytes]) -> list[Request]:
+    """Return the requests that remove every element of the links, given by their keys."""
+    return [
+        delete_element(table, name, key)
+        for table, sets in SETS.items()
+        for name in sets
+        for key, _ in _elements(sock, table, name, links)
+    ]

@@ -1,0 +1,80 @@
+"""What CHECK, STATUS and GC ask about masquerading, of whichever backend."""
+
+from __future__ import annotations
+
+from ..base.errors import CniError, NetlinkError, words_of
+from . import nft_check
+from .iptables_legacy import has_nat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..cni.attachment import Attachment
+    from ..cni.masquerade_options import Options, Variant
+
+
+def findings(
+    attachment: Attachment, backend: str, addresses: list[tuple[bytes, int]], options: Options | None
+) -> list[str]:
+    """As Masquerade.check."""
+    words: list[str] = []
+    variants = options.variants if options is not None else {}
+    if backend != "iptables":
+        words = _nft_findings(attachment, addresses, variants)
+        if not words or backend:
+            return words
+    from .. import iptables_cmd
+
+    try:
+        by_iptables = iptables_cmd.findings(attachment, addresses, variants)
+    except (OSError, CniError) as e:
+        by_iptables = [words_of(e)]
+    return by_iptables if backend or not by_iptables else words
+
+
+def _nft_findings(
+    attachment: Attachment, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]
+) -> list[str]:
+    try:
+        return nft_check.findings(attachment, addresses, variants)
+    except OSError as e:
+        return [f"nf_tables: {words_of(e)}"]
+
+
+def refusals(backend: str) -> list[str]:
+    """As Masquerade.status."""
+    from .. import iptables_cmd
+
+    by_nft = "" if backend == "iptables" else nft_check.refusal()
+    if backend != "iptables" and not by_nft:
+        return []
+    by_iptables = "" if backend == "nftables" else iptables_cmd.unusable()
+    if backend != "nftables" and not by_iptables:
+        return []
+    return [f"ipMasq can not be had: {words}" for words in (by_nft, by_iptables) if words]
+
+
+def gc(network: str, valid: list[Attachment], is_complete: bool) -> list[str]:
+    """Delete what any backend has of the network's other attachments; return what failed, in words.
+
+    is_complete: whether `valid` names every attachment.  If not, what the Go plugin or iptables made stays while the
+    host routes its address to a container; only our own table says for sure whose an address is.
+    """
+    from . import iptables_nft
+
+    steps: list[Callable[[], None]] = [
+        lambda: nft_check.gc(network, valid),
+        lambda: iptables_nft.gc(network, valid, is_complete),
+    ]
+    if has_nat(4) or has_nat(6):
+        from .. import iptables_cmd
+
+        steps.append(lambda: iptables_cmd.gc(network, valid, is_complete))
+    words = []
+    for step in steps:
+        try:
+            step()
+        except (NetlinkError, CniError) as e:
+            words.append(str(e))
+    return words

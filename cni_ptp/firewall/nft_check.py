@@ -1,0 +1,267 @@
+"""Our nf_tables table looked after: what CHECK, STATUS, GC and `ptp list` ask of it."""
+
+from __future__ import annotations
+
+import errno
+
+from ..base.errors import NetlinkError, words_of
+from ..base.ip import text_of, version_of
+from ..netlink import nft, nft_expr, nft_rule
+from ..netlink.nft import is_there
+from ..netlink.nft_define import NF_IP_PRI_NAT_SRC, delete_table
+from ..netlink.nft_dump import NFTA_TABLE_USE, dump_bounds, dump_sets, get_table_use, read_bounds, read_sets
+from ..netlink.nft_element import comment_in
+from .nft_del import deletions
+from .nft_owner import network_marks, owner_marks, parse_comment, variant_of
+from .nft_ruleset import chains, own_set_length, rules, skeleton
+from .nft_search import search
+from .nft_socket import open_socket
+from .nft_table import (
+    LAYOUTS,
+    POSTROUTING,
+    element_places,
+    has_own_set,
+    masq_set,
+    masquerade_chain,
+    operators_set,
+    table_of,
+    variant_set,
+)
+from .nft_transaction import commit, generation, retry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..cni.attachment import Attachment
+    from ..cni.masquerade_options import Variant
+    from ..netlink.sock import Socket
+    from ..nlmsg import Attr
+    from .nft_table import Layout
+
+_MOST_DELETIONS = 128  # an address has two elements of about 100 bytes: the batch must fit the send buffer
+
+
+def findings(attachment: Attachment, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]) -> list[str]:
+    """What is missing of the masquerading of (packed address, prefix length) each, in words.
+
+    variants: as for nft_masquerade.add.
+    """
+    varied = [variants[v] for v in sorted({version_of(a) for a, _ in addresses}) if v in variants]
+    with open_socket() as sock:
+        layout = _layout(sock)
+        if not layout:
+            return ["nf_tables has no table cni_ptp: nothing is masqueraded"]
+        words = []
+        for table, versions in layout:
+            words += _rules_missing(sock, table, versions, addresses, tuple(varied))
+        if varied:
+            from .nft_variant_check import findings as findings_of_variants
+
+            words += findings_of_variants(sock, layout, varied, _lacks)
+        for address, length in addresses:
+            variant = variants[version_of(address)].name if version_of(address) in variants else ""
+            words += _element_missing(sock, layout, attachment, (address, length), variant)
+    return words
+
+
+def _layout(sock: Socket) -> Layout:
+    """The tables that are there."""
+    for layout in LAYOUTS:
+        answers = sock.ask(*[nft.get_table(table) for table, _ in layout])
+        there = tuple(part for part, answer in zip(layout, answers) if is_there(answer))
+        if there:
+            return there
+    return ()
+
+
+def _rules_missing(
+    sock: Socket,
+    table: str,
+    versions: tuple[int, ...],
+    addresses: list[tuple[bytes, int]],
+    variants: tuple[Variant, ...],
+) -> list[str]:
+    """Chains that lost a rule which one of the addresses needs; rules that somebody put between them are let be.
+
+    A table of version 1.0.0, whose base chain is at srcnat, is whole without the rule for the operator's set.
+    """
+    lengths = {v: {n for a, n in addresses if version_of(a) == v and has_own_set(a, n)} for v in versions}
+    wanted = [v for v in versions if any(version_of(a) == v for a, _ in addresses)]
+    words = []
+    spares = not _is_early(sock, table)
+    for chain in [masquerade_chain(v) for v in wanted] + [POSTROUTING] * bool(wanted):
+        words += _lacks(sock, table, chain, rules(table, chain, versions, lengths, {}, spares, variants))
+    return words
+
+
+def _lacks(sock: Socket, table: str, chain: str, needed: list[list[bytes]]) -> list[str]:
+    """Tell that the chain lacks one of the rules, if it does."""
+    there = iter([_facts(r[1].get(nft_rule.NFTA_RULE_EXPRESSIONS, [])) for r in _rules(sock, table, chain)])
+    facts = [_facts(nft_expr.EXPRESSIONS.read(b"".join(rule))) for rule in needed]
+    if all(rule in there for rule in facts):  # in this order: each search goes on where the last one ended
+        return []
+    return [f"nf_tables chain {table} {chain} has not all the rules it must have"]
+
+
+def _is_early(sock: Socket, table: str) -> bool:
+    answer = sock.ask(nft.get_chain(table, POSTROUTING))[0]
+    hook = answer.one()[1].get(nft.NFTA_CHAIN_HOOK, {}) if is_there(answer) else {}
+    return hook.get(nft.NFTA_HOOK_PRIORITY) == NF_IP_PRI_NAT_SRC
+
+
+def _rules(sock: Socket, table: str, chain: str) -> list[Any]:
+    return (
+        sock.dump(nft_rule.dump_rules(table, chain)).read()
+        if is_there(sock.ask(nft.get_chain(table, chain))[0])
+        else []
+    )
+
+
+def _facts(expressions: list[dict[Attr, Any]]) -> list[tuple[str, dict[Attr, Any]]]:
+    """What a rule's expressions are; the number a set had in its batch is no part of it.
+
+    Nor is the flag of source NAT that the kernel sets by itself, and tells of or not.
+    """
+    found = nft_expr.read(expressions)
+    for _, attrs in found:
+        attrs.pop(nft_expr.NFTA_LOOKUP_SET_ID, None)
+        if nft_expr.NFTA_NAT_FLAGS in attrs:
+            attrs[nft_expr.NFTA_NAT_FLAGS] &= ~nft_expr.NF_NAT_RANGE_MAP_IPS
+    return found
+
+
+def _element_missing(
+    sock: Socket, layout: Layout, attachment: Attachment, subnet: tuple[bytes, int], variant: str
+) -> list[str]:
+    address, length = subnet
+    table = table_of(layout, version_of(address))
+    places = element_places(address, length, variant)
+    for (name, _), answer in zip(places, sock.ask(*[nft.get_element(table, n, key) for n, key in places])):
+        comment = comment_in(answer)
+        if comment is None:
+            return [f"{text_of(address)} is not in nf_tables set {table} {name}: not masqueraded as it should be"]
+        if not comment.startswith(owner_marks(attachment)):
+            return [f"{text_of(address)} in nf_tables set {table} {name} belongs to another: {comment}"]
+        if variant_of(comment) != variant:
+            return [f"{text_of(address)} is masqueraded with other options than these: {comment}"]
+    return []
+
+
+def refusal() -> str:
+    """Why the kernel would not masquerade, "" if it would: a transaction that is never ended is tried and undone.
+
+    Source: net/netfilter/nfnetlink.c nfnetlink_rcv_batch: without NFNL_MSG_BATCH_END everything is aborted.
+    """
+    try:
+        with open_socket() as sock:
+            words = ""
+            for layout in LAYOUTS:
+                words = ""
+                for table, versions in layout:
+                    requests = nft.batch(skeleton(table, versions, {v: set() for v in versions}), None)[:-1]
+                    refused = [a.error for a in sock.batch(requests) if a.error is not None]
+                    if refused:
+                        words = str(refused[0])
+                if not words:
+                    return ""
+            return words
+    except NetlinkError as e:
+        return str(e)
+    except OSError as e:
+        return f"the kernel has no nf_tables: {words_of(e)}"
+
+
+def owners() -> list[tuple[Attachment | None, bytes]]:
+    """(owner, or None if only its hash is known; packed address) of each masqueraded address."""
+    found: list[tuple[Attachment | None, bytes]] = []
+    try:
+        with open_socket() as sock:
+            for _, address, comment in search(sock, _layout(sock), ("",)):
+                try:
+                    owner = parse_comment(comment)[0]
+                except ValueError:
+                    owner = None
+                found.append((owner, address))
+    except (OSError, NetlinkError):
+        return []
+    return found
+
+
+def gc(network: str, valid: list[Attachment]) -> None:
+    """Every address of the network is masqueraded for a valid attachment, and an empty table is deleted."""
+    keep = tuple(mark for attachment in valid for mark in owner_marks(attachment))
+    try:
+        sock = open_socket()
+    except OSError as e:
+        if e.errno == errno.EPROTONOSUPPORT:
+            return  # a kernel without nf_tables has nothing of ours
+        raise
+    with sock:
+        for layout in LAYOUTS:
+            there = tuple(part for part in layout if is_there(sock.ask(nft.get_table(part[0]))[0]))
+            retry("collect stale masquerading", _collect, sock, there, network, keep)
+            for table, versions in there:
+                if _has_variants(sock, table, versions):
+                    from .nft_variant_check import collect
+
+                    collect(sock, table, versions)
+                delete_if_empty(sock, table, versions)
+
+
+def _has_variants(sock: Socket, table: str, versions: tuple[int, ...]) -> bool:
+    prefixes = tuple([variant_set(version, "") for version in versions])
+    return any(name.startswith(prefixes) for name in read_sets(sock.dump(dump_sets(table)).read(), table))
+
+
+def _collect(sock: Socket, layout: Layout, network: str, keep: tuple[str, ...]) -> None:
+    while True:
+        genid = generation(sock.ask(nft.get_generation())[0])
+        stale = {
+            address: comment
+            for _, address, comment in search(sock, layout, network_marks(network))
+            if not comment.startswith(keep)
+        }
+        if not stale:
+            return
+        some = dict(list(stale.items())[:_MOST_DELETIONS])
+        commit(sock, deletions(sock, layout, some), genid)
+
+
+def delete_if_empty(sock: Socket, table: str, versions: tuple[int, ...]) -> None:
+    """Delete the table, unless it holds an address or something that somebody else put there, such as a destination."""
+
+    def is_ours(name: str) -> bool:
+        if name in [operators_set(v) for v in versions]:
+            return not _is_filled(sock, table, name)
+        return any(name == masq_set(v) or own_set_length(name, v) is not None for v in versions)
+
+    def attempt() -> None:
+        genid = generation(sock.ask(nft.get_generation())[0])
+        if not search(sock, ((table, versions),), ("",)) and holds_only(sock, table, chains(versions), is_ours):
+            commit(sock, [delete_table(table)], genid)
+
+    retry(f"delete the empty table {table}", attempt)
+
+
+def _is_filled(sock: Socket, table: str, name: str) -> bool:
+    """Return whether a set of intervals has one.
+
+    An end alone is none: nft writes one before the first interval, and leaves it there when it deletes the last.
+    """
+    return any(not is_end for _, is_end in read_bounds(sock.dump(dump_bounds(table, name)).read()))
+
+
+def holds_only(sock: Socket, table: str, names: list[str], is_ours: Callable[[str], bool]) -> bool:
+    """Return whether the table holds chains of these names, sets for which `is_ours`, and nothing else.
+
+    The kernel deletes a table with all that it holds, whoever made it.
+    """
+    use, *answers = sock.ask(get_table_use(table), *[nft.get_chain(table, name) for name in names])
+    if not is_there(use):
+        return False
+    sets = read_sets(sock.dump(dump_sets(table)).read(), table)
+    ours = len([answer for answer in answers if is_there(answer)]) + len([name for name in sets if is_ours(name)])
+    held: int = use.one()[1].get(NFTA_TABLE_USE, 0)
+    return held <= ours

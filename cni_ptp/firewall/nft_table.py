@@ -1,0 +1,119 @@
+"""What is where in nf_tables: our tables, the sets and elements in them and how each says whose it is; others' chains.
+
+What our table for masquerading consists of, and why, stands in nft_ruleset; nft_owner reads whose an element is.  Pure.
+"""
+
+from __future__ import annotations
+
+from ..base.ip import bits, network_of, version_of
+from ..cni.attachment import Attachment, digest, go_network_hash
+from ..netlink.nft import MOST_COMMENT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Layout = tuple[tuple[str, tuple[int, ...]], ...]
+    Element = tuple[str, str, bytes, str]  # table, set, key, comment
+
+NAME = "cni_ptp"
+POSTROUTING = "postrouting"
+# Behind srcnat (100) and what firewalls put close to it: the first chain that translates a connection decides.
+PRIORITY = 150
+
+# Each table with the IP versions it serves.  Kernels before 5.2 have NAT only in the tables of one family.
+INET = (("inet " + NAME, (4, 6)),)
+SPLIT = (("ip " + NAME, (4,)), ("ip6 " + NAME, (6,)))
+LAYOUTS = (INET, SPLIT)
+
+# Of "antiSpoof".
+GUARD, GUARD_ARP = "inet cni_ptp_antispoof", "arp cni_ptp_antispoof"
+
+# Where iptables-nft and the Go plugin keep what they make for a container.
+IPTABLES_NAT = {4: "ip nat", 6: "ip6 nat"}
+GO_TABLE, GO_CHAIN = "inet cni_plugins_masquerade", "masq_checks"
+
+
+def others_chains(attachment: Attachment) -> list[tuple[str, str]]:
+    """(table, chain) of each chain in which iptables-nft and the Go plugin keep what is the attachment's."""
+    chain = attachment.go_chain()
+    return [(IPTABLES_NAT[4], chain), (IPTABLES_NAT[6], chain), (GO_TABLE, GO_CHAIN)]
+
+
+def masq_set(version: int) -> str:
+    """The set of all masqueraded addresses of an IP version."""
+    return f"masq{version}"
+
+
+def operators_set(version: int) -> str:
+    """Return the name of the set of destinations that are not masqueraded, which is the operator's to fill."""
+    return f"nonmasquerade{version}"
+
+
+def own_set(version: int, length: int) -> str:
+    """The set of (address, its subnet) for the addresses whose subnet has this prefix length."""
+    return f"own{version}_{length}"
+
+
+def has_own_set(addr: bytes, length: int) -> bool:
+    """Whether the subnet holds more than the address itself; what a container sends to itself never leaves it."""
+    return length < bits(addr)
+
+
+def masquerade_chain(version: int) -> str:
+    """The chain that decides by the destination."""
+    return f"masquerade{version}"
+
+
+def variant_chain(version: int, variant: str) -> str:
+    """Return the name of the chain that translates what the addresses of a variant send."""
+    return f"{masquerade_chain(version)}_{variant}"
+
+
+def variant_set(version: int, variant: str) -> str:
+    """Return the name of the set of the addresses of a variant (masquerade_options)."""
+    return f"{masq_set(version)}_{variant}"
+
+
+def variant_spared_set(version: int, variant: str) -> str:
+    """Return the name of the set of the destinations that a variant spares."""
+    return f"{operators_set(version)}_{variant}"
+
+
+def own_key(addr: bytes, length: int) -> bytes:
+    """The key of an address in its own set."""
+    return addr + network_of(addr, length)
+
+
+def table_of(layout: Layout, version: int) -> str:
+    """The table of the layout that serves an IP version."""
+    for table, versions in layout:
+        if version in versions:
+            return table
+    raise ValueError(f"no table for IP version {version}")
+
+
+# --- whose an element is --------------------------------------------------------------------------------------------
+
+
+def element_comment(attachment: Attachment, length: int, count: int, variant: str = "") -> str:
+    """The owner in clear, the prefix length, how many addresses the attachment has if several, the variant if any.
+
+    Hashes stand for an owner that is too long or has characters that nft would not take back.
+    """
+    tail = f"/{length} of {count}" if count > 1 else f"/{length}"
+    if variant:
+        tail = f"{tail} as {variant}"
+    text = f"{attachment.owner()} {tail}"
+    if len(text) <= MOST_COMMENT and text.isascii() and text.isprintable() and '"' not in text:
+        return text
+    return f"#{go_network_hash(attachment.network)} #{digest(attachment.owner())[:64]} {tail}"
+
+
+def element_places(addr: bytes, length: int, variant: str = "") -> list[tuple[str, bytes]]:
+    """(set, key) of each element that an address of a subnet has."""
+    version = version_of(addr)
+    places = [(masq_set(version), addr)]
+    if has_own_set(addr, length):
+        places.append((own_set(version, length), own_key(addr, length)))
+    if variant:
+        places.append((variant_set(version, variant), addr))
+    return places

@@ -1,0 +1,84 @@
+"""Which IPAM a configuration asks for.  Each is loaded only when it is the one.
+
+Every one of them has the methods of Ipam; what it needs is validated when it is made, before any effect.
+"""
+
+from __future__ import annotations
+
+from ..cni.conf import unusable
+from .data_dir import ipam_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Protocol
+
+    from ..cni.args import Args
+    from ..cni.attachment import Attachment
+    from ..cni.conf import Conf
+    from ..cni.result import Address, Result
+
+    Held = Callable[[Sequence[bytes]], set[bytes]]
+
+    class Ipam(Protocol):
+        """Where the addresses of one attachment come from."""
+
+        def add(self, held: Held) -> Result:
+            """Return addresses, routes and dns for the attachment; a failure leaves nothing allocated.
+
+            held: returns those of the packed addresses that are in use on the host; no such address is chosen.  Asked
+            about gateways at the same time, it spares a question later.
+            """
+
+        def delete(self) -> None:
+            """Nothing is allocated to the attachment; twice is once."""
+
+        def check(self, prev: Result) -> None:
+            """Returns if what the result says is still allocated."""
+
+        def held(self) -> list[bytes]:
+            """Packed addresses that the attachment holds; [] if that is not known."""
+
+        def known(self) -> list[bytes]:
+            """Return `held`, or what the configuration or another plugin's leases tell; [] if that is not known."""
+
+        def stale(self, valid: list[Attachment]) -> dict[Attachment, list[bytes]]:
+            """Return the packed addresses that are leased to others than the valid attachments; {} if not known."""
+
+        def gc(self, valid: list[Attachment]) -> None:
+            """Nothing of this network is allocated to any but the valid attachments."""
+
+        def foreseen(self) -> list[list[Address]]:
+            """Return results that `add` may come to, the addresses of each; [] if that is not known."""
+
+        def status(self) -> None:
+            """Returns if `add` can be expected to work."""
+
+
+def choose(conf: Conf, args: Args) -> Ipam:
+    """The IPAM of the configuration, ready for args.command.  CniError 4, 6 or 7; nothing has been done."""
+    ipam = ipam_of(conf)
+    kind = ipam.text("type")
+    if not kind:
+        raise unusable("no plugin name provided", "ipam.type is missing")
+    if conf.fields.flag("embeddedIPAM", True):
+        if "MAC=" in args.args:
+            from ..cni.mac import without_mac
+
+            args = without_mac(args)
+        if kind == "host-local":
+            from .host_local import HostLocal
+
+            return HostLocal(conf, args)
+        if kind == "static":
+            from .static import Static
+
+            static = Static(conf, args)
+            if static.wishes and args.command == "ADD":
+                from .wishes import refuse_unbounded
+
+                refuse_unbounded(static.wishes, static.configured)
+            return static
+    from .delegate import Delegate
+
+    return Delegate(conf, args, kind)

@@ -1,0 +1,59 @@
+"""host-local or static as a plugin of its own: what this file does when it is called by that name."""
+
+from __future__ import annotations
+
+from ..base.errors import INVALID_NETWORK_CONFIG, CniError
+from ..cni.result import render
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ..cni.args import Args
+    from ..cni.conf import Conf
+    from .source import Ipam
+
+
+def nobody(addresses: Sequence[bytes]) -> set[bytes]:
+    """Return no address: who calls host-local by itself may well bridge, and then the host's routes tell nothing."""
+    return set()
+
+
+def run(role: str, args: Args, conf: Conf) -> dict[str, Any] | None:
+    """The verb, done as the plugin `role`; for ADD its result in the configuration's version, without interfaces."""
+    if args.command == "ADD":
+        return _add(_ipam(role, args, conf), conf)
+    if args.command == "DEL":
+        _ipam(role, args, conf).delete()
+    elif args.command == "CHECK":
+        prev = conf.prev_result()
+        if prev is None:
+            raise CniError(INVALID_NETWORK_CONFIG, "Required prevResult missing")
+        _ipam(role, args, conf).check(prev)
+    elif args.command == "STATUS":
+        _ipam(role, args, conf).status()
+    else:
+        valid = conf.valid_attachments()
+        if valid is not None:
+            _ipam(role, args, conf).gc(valid)
+    return None
+
+
+def _ipam(role: str, args: Args, conf: Conf) -> Ipam:
+    if role == "host-local":
+        from .host_local import HostLocal
+
+        return HostLocal(conf, args)
+    from .static import Static
+
+    return Static(conf, args)
+
+
+def _add(ipam: Ipam, conf: Conf) -> dict[str, Any]:
+    result = ipam.add(nobody)
+    try:
+        return render(result, conf.cni_version)
+    except BaseException:
+        ipam.delete()
+        raise

@@ -1,0 +1,1 @@
+"""Call the operating system apart from netlink: namespaces, sysctls, processes, signals, files."""
