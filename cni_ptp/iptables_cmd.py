@@ -145,35 +145,35 @@ def _run(path: str, lines: list[str], about: str) -> None:
     stdin = "\n".join(["*nat", *lines, "COMMIT", ""]).encode()
     try:
         done = spawn.run(path, [name, "--noflush", f"--wait={_WAIT_S}"], _ENVIRONMENT, stdin, 2.0 * _WAIT_S)
-    except (OSError, spawn.Overrun) as e:
+    except (OSError, spawn.LimitExceeded) as e:
         raise CniError(IPTABLES_FAILED, f"{about} by {name}", words_of(e)) from None
     if done.status != 0:
         words = done.err.decode("utf-8", "replace").strip().replace("\n", " ")
         raise CniError(IPTABLES_FAILED, f"{about} by {name}", words[:1000] or f"exit status {done.status}")
 
 
-def remove(attachment: Attachment, hints: list[bytes]) -> None:
+def remove(attachment: Attachment, known_addresses: list[bytes]) -> None:
     """Nothing of the attachment is left in iptables, of either flavour, whoever made it; nothing there is success.
 
     What iptables-nft made is removed through netlink.  The old interface can only be read by its own program.
     """
     try:
         with open_socket() as sock:
-            iptables_nft.remove(sock, attachment, hints)
+            iptables_nft.remove(sock, attachment, known_addresses)
     except OSError as e:
         if e.errno not in NO_NF_TABLES:
             raise
-    remove_legacy(attachment, hints)
+    remove_legacy(attachment, known_addresses)
 
 
-def remove_legacy(attachment: Attachment, hints: list[bytes], likely: bool = True) -> None:
+def remove_legacy(attachment: Attachment, known_addresses: list[bytes], likely: bool = True) -> None:
     """Nothing of the attachment is left in the tables of the old interface, if this namespace has any.
 
     likely: the attachment is expected to have rules there, so that their removal is tried without looking first.
     """
     for version in _NAMES:
         if has_nat(version):
-            _remove_legacy(attachment, version, [a for a in hints if version_of(a) == version], likely)
+            _remove_legacy(attachment, version, [a for a in known_addresses if version_of(a) == version], likely)
 
 
 def _legacy_lines(attachment: Attachment, version: int) -> list[str]:
@@ -190,18 +190,18 @@ def legacy_save(version: int) -> list[str]:
     name = path.rpartition("/")[2]
     try:
         done = spawn.run(path, [name, "-t", "nat"], _ENVIRONMENT, b"", 2.0 * _WAIT_S)
-    except (OSError, spawn.Overrun) as e:
+    except (OSError, spawn.LimitExceeded) as e:
         raise CniError(IPTABLES_FAILED, f"list rules by {name}", words_of(e)) from None
     if done.status != 0:
         raise CniError(IPTABLES_FAILED, f"list rules by {name}", done.err.decode("utf-8", "replace")[:1000])
     return done.out.decode("utf-8", "replace").splitlines()
 
 
-def _remove_legacy(attachment: Attachment, version: int, hints: list[bytes], likely: bool) -> None:
+def _remove_legacy(attachment: Attachment, version: int, known_addresses: list[bytes], likely: bool) -> None:
     chain, comment = attachment.go_chain(), _comment(attachment)
     path = find(f"{_NAMES[version]}-legacy-restore") or _restore(version)
     about = f"remove chain {chain}"
-    known = list(dict.fromkeys([cidr_text(address, bits(address)) for address in hints]))
+    known = list(dict.fromkeys([cidr_text(address, bits(address)) for address in known_addresses]))
     if likely and known:
         # All or nothing: it fails if anything is not as ADD made it, or another interface uses the chain.
         jumps = [f"-D POSTROUTING -s {source}{comment} -j {chain}" for source in known]
@@ -246,11 +246,11 @@ def gc(network: str, valid: list[Attachment], is_complete: bool) -> None:
                 owners.setdefault(containerid, []).append(parse_cidr(_source(line))[0])
         for containerid, sources in owners.items():
             if containerid not in keep:
-                hints = sources if is_complete else []
-                _remove_legacy(Attachment(network, containerid, ""), version, hints, likely=False)
+                known_addresses = sources if is_complete else []
+                _remove_legacy(Attachment(network, containerid, ""), version, known_addresses, likely=False)
 
 
-def findings(attachment: Attachment, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]) -> list[str]:
+def differences(attachment: Attachment, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]) -> list[str]:
     """What is missing of the masquerading of each address, in words."""
     used = [v for v in _NAMES if has_nat(v)]
     legacy = {v: lines for v in used for lines in [_legacy_lines(attachment, v)] if lines}
@@ -269,10 +269,10 @@ def findings(attachment: Attachment, addresses: list[tuple[bytes, int]], variant
             if version_of(address) == version and cidr_text(address, bits(address)) not in sources:
                 words.append(f"iptables does not lead {text_of(address)} to {attachment.go_chain()}")
     rest = [(a, n) for a, n in addresses if version_of(a) not in legacy]
-    return words + (iptables_nft.findings(attachment, rest, variants) if rest else [])
+    return words + (iptables_nft.differences(attachment, rest, variants) if rest else [])
 
 
-def unusable() -> str:
+def why_unavailable() -> str:
     """Why iptables could not masquerade, "" if it could: an empty transaction on the nat table is tried."""
     try:
         _run(_restore(4), [], "try the nat table")

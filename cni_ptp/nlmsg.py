@@ -202,13 +202,13 @@ class Request:
     the kernel's error offsets are looked up in it).
     """
 
-    __slots__ = ("type", "flags", "body", "about", "reply")
+    __slots__ = ("type", "flags", "body", "operation", "reply")
 
-    def __init__(self, type: int, flags: int, body: bytes, about: str, reply: Table) -> None:
+    def __init__(self, type: int, flags: int, body: bytes, operation: str, reply: Table) -> None:
         self.type = type
         self.flags = flags | NLM_F_REQUEST
         self.body = body
-        self.about = about
+        self.operation = operation
         self.reply = reply
 
     def pack(self, seq: int) -> bytes:
@@ -217,7 +217,7 @@ class Request:
         return NLMSGHDR.pack(length, self.type, self.flags, seq, 0) + self.body + b"\0" * (-length & 3)
 
     def __repr__(self) -> str:
-        return f"<{self.about}>"
+        return f"<{self.operation}>"
 
 
 class Message:

@@ -46,7 +46,7 @@ def about(role: str) -> int:
 
 def serve(role: str, environ: Mapping[str, str]) -> int:
     """One CNI call, done and answered.  Returns the exit status: 0, or 1 after an error document."""
-    answering = Answering()
+    answering = Responder()
     failure = None
     try:
         answering.is_pipe = _guard_standard_descriptors()
@@ -59,7 +59,7 @@ def serve(role: str, environ: Mapping[str, str]) -> int:
     return 0 if failure is None else 1
 
 
-def _serve(role: str, environ: Mapping[str, str], answering: Answering) -> None:
+def _serve(role: str, environ: Mapping[str, str], answering: Responder) -> None:
     parsed = args.parse(environ)
     if parsed.command == "VERSION":
         # The specification wants one line; neither stdin nor any other variable is looked at.
@@ -88,7 +88,7 @@ def _serve(role: str, environ: Mapping[str, str], answering: Answering) -> None:
             answering.reply(document)
 
 
-def _dispatch(parsed: args.Args, network: conf.Conf, answering: Answering) -> None:
+def _dispatch(parsed: args.Args, network: conf.NetConf, answering: Responder) -> None:
     """Run the verb; each is a module of its own, so that only one is loaded."""
     if parsed.command == "ADD":
         from .commands.add import add
@@ -112,7 +112,7 @@ def _dispatch(parsed: args.Args, network: conf.Conf, answering: Answering) -> No
         gc(parsed, network)
 
 
-class Answering:
+class Responder:
     """Our side of stdout: at most one document, in the configuration's version.  log: or None.
 
     answered: whether any of it was written.  is_pipe: whether stdout is known to be one.

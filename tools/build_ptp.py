@@ -100,7 +100,7 @@ def git_list() -> tuple[str, ...]:
     argv = [git, "-c", "core.fsmonitor=false", "-C", ROOT, "ls-files", "-z", "--", pack.PACKAGE, pack.LICENCE]
     try:
         done = spawn.run(git, argv, spawn.ENVIRONMENT, b"")
-    except (OSError, spawn.Overrun):
+    except (OSError, spawn.LimitExceeded):
         return ()
     names = [name for name in done.out.decode("utf-8", "surrogateescape").split("\0") if pack.is_source(name)]
     return tuple(sorted(names)) if done.status == 0 else ()

@@ -62,21 +62,21 @@ class NetlinkError(OSError):
     """
 
     def __init__(
-        self, errno: int, about: str, said: str = "", words: Callable[[], tuple[str, str]] | None = None
+        self, errno: int, operation: str, said: str = "", ext_ack: Callable[[], tuple[str, str]] | None = None
     ) -> None:
-        super().__init__(errno, about)
+        super().__init__(errno, operation)
         self.errno: int = errno
-        self.about = about
-        self.words = words or (lambda: (said, ""))
+        self.operation = operation
+        self.ext_ack = ext_ack or (lambda: (said, ""))
 
     def __str__(self) -> str:
-        return f"{self.about}: {self.explanation()}"
+        return f"{self.operation}: {self.explanation()}"
 
     def explanation(self) -> str:
         """The errno's name, the kernel's words and the attribute, in one line."""
         words = errno_name(self.errno)
         try:
-            said, where = self.words()
+            said, where = self.ext_ack()
         except Exception as e:  # noqa: BLE001  what reads them may not load; whoever is undoing must go on
             said, where = f"its words can not be read: {type(e).__name__}", ""
         if said:
@@ -130,7 +130,7 @@ def to_cni(failure: BaseException) -> CniError:
         import errno
 
         code = TRY_AGAIN_LATER if failure.errno in (errno.EINTR, errno.ENOBUFS) else KERNEL_REFUSED
-        return CniError(code, failure.about, failure.explanation())
+        return CniError(code, failure.operation, failure.explanation())
     if isinstance(failure, DecodeError):
         return CniError(KERNEL_REFUSED, "understand the kernel's reply", str(failure))
     if isinstance(failure, OSError):

@@ -143,7 +143,7 @@ def _written(value: Any, newline: str, quoted: Callable[[str], str]) -> str:
     return "[" + ",".join([inner + _written(item, inner, quoted) for item in value]) + newline + "]"
 
 
-class Fields:
+class JsonObject:
     """One object of the configuration: typed access to its members, each failure named by its path.
 
     A member that is absent or null has its default.  Source: encoding/json of Go (cni.md section 1.8).
@@ -196,10 +196,10 @@ class Fields:
             raise CniError(DECODING_FAILURE, "failed to load netconf", f"{self.name(key)}: {text} is out of range")
         return value
 
-    def object(self, key: str) -> Fields | None:
+    def object(self, key: str) -> JsonObject | None:
         """An object member, None by default."""
         value = self.members.get(key.lower())
-        return None if value is None else Fields(value, self.name(key))
+        return None if value is None else JsonObject(value, self.name(key))
 
     def items(self, key: str, most: int = _MOST_ITEMS) -> list[Any] | None:
         """A list member, None by default.  CniError 7 if it is longer than `most`."""
@@ -214,10 +214,10 @@ class Fields:
             )
         return value
 
-    def objects(self, key: str, most: int = _MOST_ITEMS) -> list[Fields]:
+    def objects(self, key: str, most: int = _MOST_ITEMS) -> list[JsonObject]:
         """A list member of objects, [] by default; a null entry is an empty object."""
         items = self.items(key, most) or []
-        return [Fields({} if item is None else item, f"{self.name(key)}[{i}]") for i, item in enumerate(items)]
+        return [JsonObject({} if item is None else item, f"{self.name(key)}[{i}]") for i, item in enumerate(items)]
 
     def texts(self, key: str, most: int = _MOST_ITEMS) -> list[str] | None:
         """A list member of strings, None by default; a null entry is the empty string."""

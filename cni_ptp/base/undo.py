@@ -12,10 +12,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Steps = list[tuple[str, Callable[[], object]]]
+    Rollback = list[tuple[str, Callable[[], object]]]
 
 
-def take_back(steps: Steps) -> list[str]:
+def roll_back(steps: Rollback) -> list[str]:
     """Every step was tried, last-first, and is forgotten; a sentence for each one that failed."""
     failures = []
     while steps:

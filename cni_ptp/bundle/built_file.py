@@ -111,7 +111,7 @@ def _printed(interpreter: str, code: str, argv: list[str], stdin: bytes, about: 
         )
     except PermissionError as e:
         raise CniError(INVALID_ENVIRONMENT_VARIABLES, about, e.strerror or str(e)) from None
-    except (OSError, spawn.Overrun) as e:
+    except (OSError, spawn.LimitExceeded) as e:
         raise CniError(INVALID_ENVIRONMENT_VARIABLES, about, str(e)) from None
     if done.status or not done.out:
         words = done.err.decode("utf-8", "replace").strip().splitlines()

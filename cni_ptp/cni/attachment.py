@@ -35,15 +35,15 @@ class Attachment:
         self.ifname = ifname
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Attachment) and self.key() == other.key()
+        return isinstance(other, Attachment) and self.identity() == other.identity()
 
     def __hash__(self) -> int:
-        return hash(self.key())
+        return hash(self.identity())
 
     def __str__(self) -> str:
         return f"interface {self.ifname} of container {self.containerid} on network {self.network}"
 
-    def key(self) -> tuple[str, str, str]:
+    def identity(self) -> tuple[str, str, str]:
         """(network, container, ifname)."""
         return self.network, self.containerid, self.ifname
 

@@ -7,7 +7,7 @@ Source: CNI SPEC.md "Network configuration format"; README.md for our own keys.
 from __future__ import annotations
 
 from ..base.errors import DECODING_FAILURE, INVALID_NETWORK_CONFIG, CniError
-from ..base.jsonio import Fields, loads
+from ..base.jsonio import JsonObject, loads
 from .args import Args, cni_args, is_name
 from .attachment import Attachment
 from .result import Dns, Result, parse_dns
@@ -31,12 +31,14 @@ def unusable(msg: str, details: str = "") -> CniError:
     return CniError(INVALID_NETWORK_CONFIG, msg, details)
 
 
-class Conf:
+class NetConf:
     """What every plugin knows of its configuration.  ipam: its object, or None.  fields: the whole object."""
 
     __slots__ = ("raw", "fields", "cni_version", "name", "type", "ipam")
 
-    def __init__(self, raw: bytes, fields: Fields, cni_version: str, name: str, type: str, ipam: Fields | None) -> None:
+    def __init__(
+        self, raw: bytes, fields: JsonObject, cni_version: str, name: str, type: str, ipam: JsonObject | None
+    ) -> None:
         self.raw = raw
         self.fields = fields
         self.cni_version = cni_version
@@ -53,14 +55,14 @@ class Conf:
 
         return result_read.parse(document, self.cni_version)
 
-    def runtime_config(self) -> Fields:
+    def runtime_config(self) -> JsonObject:
         """The capability arguments that the runtime filled in."""
-        return self.fields.object("runtimeConfig") or Fields({}, "runtimeConfig")
+        return self.fields.object("runtimeConfig") or JsonObject({}, "runtimeConfig")
 
-    def cni_conf_args(self) -> Fields:
+    def cni_conf_args(self) -> JsonObject:
         """The object `args.cni`."""
         outer = self.fields.object("args")
-        return (outer.object("cni") if outer else None) or Fields({}, "args.cni")
+        return (outer.object("cni") if outer else None) or JsonObject({}, "args.cni")
 
     def valid_attachments(self) -> list[Attachment] | None:
         """What GC must keep; None if the runtime gave no list: then nothing may be collected.
@@ -74,14 +76,14 @@ class Conf:
         return None
 
 
-def read(raw: bytes) -> Conf:
+def read(raw: bytes) -> NetConf:
     """The configuration of a network.  CniError 6 if it is no JSON object, 7 if its name is missing or invalid."""
     try:
         value: Any = loads(raw)
     except ValueError as e:
         raise CniError(DECODING_FAILURE, f"error unmarshall network config: {e}") from None
     # As in Go, a top-level null is an empty configuration.
-    fields = Fields({} if value is None else value, "")
+    fields = JsonObject({} if value is None else value, "")
     name = fields.text("name")
     if not name:
         raise CniError(INVALID_NETWORK_CONFIG, "missing network name")
@@ -92,10 +94,10 @@ def read(raw: bytes) -> Conf:
             INVALID_NETWORK_CONFIG, "network name is too long", f"{len(name)} characters, {_MOST_NAME} are allowed"
         )
     version = fields.text("cniVersion") or "0.1.0"
-    return Conf(raw, fields, version, name, fields.text("type"), fields.object("ipam"))
+    return NetConf(raw, fields, version, name, fields.text("type"), fields.object("ipam"))
 
 
-class Ptp:
+class PtpSettings:
     """The keys of this plugin.
 
     ip_masq_options: None if none of them is given.  mtu: bytes, 0 for the kernel's default, or AUTO.
@@ -123,7 +125,7 @@ class Ptp:
         self.anti_spoof = anti_spoof
 
 
-def ptp(conf: Conf, args: Args) -> Ptp:
+def ptp_settings(conf: NetConf, args: Args) -> PtpSettings:
     """The plugin's own settings.  CniError 6 for a wrong type, 7 for a value that can not be used."""
     fields = conf.fields
     backend = fields.text("ipMasqBackend")
@@ -142,10 +144,10 @@ def ptp(conf: Conf, args: Args) -> Ptp:
         raise CniError(INVALID_NETWORK_CONFIG, f"mtu {mtu} can not be used", f"from {_LEAST_MTU} to {_MOST_MTU}")
     dns = parse_dns(fields.object("dns"))
     fields.flag("embeddedIPAM", True)  # read by ipam.choose; of a wrong type it is refused here already
-    return Ptp(fields.flag("ipMasq"), backend, options, mtu, dns, _mac(conf, args), fields.flag("antiSpoof"))
+    return PtpSettings(fields.flag("ipMasq"), backend, options, mtu, dns, _mac(conf, args), fields.flag("antiSpoof"))
 
 
-def _mac(conf: Conf, args: Args) -> bytes | None:
+def _mac(conf: NetConf, args: Args) -> bytes | None:
     """The MAC wished for the container's end: runtimeConfig.mac, else args.cni.mac, else MAC= of CNI_ARGS."""
     text = conf.runtime_config().text("mac") or conf.cni_conf_args().text("mac")
     if not text and "MAC=" in args.args:

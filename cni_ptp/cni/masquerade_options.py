@@ -21,7 +21,7 @@ from .attachment import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..base.jsonio import Fields
+    from ..base.jsonio import JsonObject
 
     Network = tuple[bytes, int]  # packed address, prefix length
 
@@ -83,7 +83,7 @@ class Options:
         return [(address, length) for address, length in addresses if version_of(address) in self.versions]
 
 
-def parse(fields: Fields) -> Options:
+def parse(fields: JsonObject) -> Options:
     """Return the options of a configuration.  CniError 6 for a wrong type, 7 for a value that cannot be used."""
     networks = _networks(fields)
     sources = _sources(fields)
@@ -101,7 +101,7 @@ def _unusable(key: str, details: str) -> CniError:
     return CniError(INVALID_NETWORK_CONFIG, f"{key} cannot be used", details)
 
 
-def _networks(fields: Fields) -> list[Network]:
+def _networks(fields: JsonObject) -> list[Network]:
     """Return the networks of "nonMasqueradeCIDRs", without those inside others, ascending."""
     key = "nonMasqueradeCIDRs"
     found: list[Network] = []
@@ -121,7 +121,7 @@ def _networks(fields: Fields) -> list[Network]:
     return kept
 
 
-def _sources(fields: Fields) -> dict[int, bytes]:
+def _sources(fields: JsonObject) -> dict[int, bytes]:
     """Return the addresses of "ipMasqSource", which is one or a list of them, by IP version."""
     key = "ipMasqSource"
     value = fields.members.get(key.lower())
@@ -141,7 +141,7 @@ def _sources(fields: Fields) -> dict[int, bytes]:
     return found
 
 
-def _versions(fields: Fields) -> tuple[int, ...]:
+def _versions(fields: JsonObject) -> tuple[int, ...]:
     """Return the IP versions of "ipMasqFamilies"."""
     key = "ipMasqFamilies"
     names = fields.texts("ipMasqFamilies")

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..base.jsonio import Fields
+    from ..base.jsonio import JsonObject
 
 MOST_IPS = 256  # of one attachment
 
@@ -125,7 +125,7 @@ class Result:
 # --- reading its parts, which configurations have as well ------------------------------------------------------------
 
 
-def parse_route(fields: Fields) -> Route:
+def parse_route(fields: JsonObject) -> Route:
     """One route object of a result or of an IPAM configuration.  CniError 6 if a value can not be read."""
     dst, length = cidr_of(fields, "dst")
     return Route(
@@ -140,14 +140,14 @@ def parse_route(fields: Fields) -> Route:
     )
 
 
-def parse_dns(fields: Fields | None) -> Dns:
+def parse_dns(fields: JsonObject | None) -> Dns:
     """The dns object of a configuration or result, empty if there is none."""
     if fields is None:
         return Dns()
     return Dns(fields.texts("nameservers"), fields.text("domain"), fields.texts("search"), fields.texts("options"))
 
 
-def cidr_of(fields: Fields, key: str) -> tuple[bytes, int]:
+def cidr_of(fields: JsonObject, key: str) -> tuple[bytes, int]:
     """(packed address, prefix length) of a member.  CniError 6 if it is not that."""
     try:
         return parse_cidr(fields.text(key))
@@ -155,7 +155,7 @@ def cidr_of(fields: Fields, key: str) -> tuple[bytes, int]:
         raise undecodable(f"{fields.name(key)}: {e}") from None
 
 
-def ip_of(fields: Fields, key: str) -> bytes | None:
+def ip_of(fields: JsonObject, key: str) -> bytes | None:
     """The packed address of a member, None by default.  CniError 6 if it is none."""
     text = fields.text(key)
     if not text:

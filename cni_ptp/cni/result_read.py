@@ -5,14 +5,14 @@ Source: CNI SPEC.md "Success"; pkg/types/{020,040,100}/types.go of containernetw
 
 from __future__ import annotations
 
-from ..base.jsonio import Fields
+from ..base.jsonio import JsonObject
 from .result import MOST_IPS, Address, Dns, Interface, Result, cidr_of, ip_of, parse_dns, parse_route, undecodable
 from .versions import SUPPORTED, at_least
 
 _MOST_ROUTES = 1000
 
 
-def parse(fields: Fields, default_version: str) -> Result:
+def parse(fields: JsonObject, default_version: str) -> Result:
     """The result of a JSON object, whose version is its cniVersion or else `default_version`.
 
     CniError 6 if the version is not ours or a value can not be read.
@@ -31,7 +31,7 @@ def parse(fields: Fields, default_version: str) -> Result:
     )
 
 
-def _parse_020(fields: Fields, dns: Dns) -> Result:
+def _parse_020(fields: JsonObject, dns: Dns) -> Result:
     ips, routes = [], []
     for key in ("ip4", "ip6"):
         part = fields.object(key)
@@ -42,7 +42,7 @@ def _parse_020(fields: Fields, dns: Dns) -> Result:
     return Result([], ips, routes, dns)
 
 
-def _parse_interface(fields: Fields) -> Interface:
+def _parse_interface(fields: JsonObject) -> Interface:
     return Interface(
         fields.text("name"),
         fields.text("mac"),
@@ -53,6 +53,6 @@ def _parse_interface(fields: Fields) -> Interface:
     )
 
 
-def _parse_address(fields: Fields) -> Address:
+def _parse_address(fields: JsonObject) -> Address:
     address, length = cidr_of(fields, "address")
     return Address(address, length, ip_of(fields, "gateway"), fields.number("interface"))

@@ -6,13 +6,13 @@ import time
 
 from ..base import errnos
 from ..base.errors import KERNEL_REFUSED, CniError, to_cni
-from ..base.undo import take_back
+from ..base.undo import roll_back
 from ..cni.args import Args
 from ..cni.attachment import Attachment
-from ..cni.conf import AUTO, Conf, Ptp, mac_text, ptp
+from ..cni.conf import AUTO, NetConf, PtpSettings, mac_text, ptp_settings
 from ..cni.result import Interface, Result, merged, render
 from ..cni.versions import at_least
-from ..ipam.source import choose
+from ..ipam.source import ipam_for
 from ..ipam.validate import refuse_small_mtu, validate
 from ..netlink.rt_link import IF_OPER_UP, Link, del_link, get_link, get_link_by_index, new_veth
 from ..netlink.rt_route import RT_TABLE_LOCAL, get_route
@@ -20,55 +20,57 @@ from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..system import signals, sysctl
 from ..system.netns import Netns, open_netns
 from ..veth.holders import held, refuse_held
-from ..veth.plan import Plan, container_requests, ends, host_requests, plan
-from . import checkpoint
-from .lock import Held
+from ..veth.plan import Plan, container_requests, host_requests, plan, veth_ends
+from .checkpoint import checkpoint, log_step
+from .lock import AttachmentLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ..base.undo import Steps
+    from ..base.undo import Rollback
     from ..ipam.source import Ipam
 
 _READY_TRIES, _SETTLED_TRIES, _PAUSE_S = 200, 2000, 0.0005
 
 
-def add(args: Args, conf: Conf, reply: Callable[[dict[str, Any]], None]) -> None:
+def add(args: Args, conf: NetConf, reply: Callable[[dict[str, Any]], None]) -> None:
     """The attachment is made and `reply` was called with its result; or an error is raised and nothing is left.
 
     What could not be taken back stands in the error's details.
     """
-    settings = ptp(conf, args)
+    settings = ptp_settings(conf, args)
     previous = conf.prev_result()
-    ipam = choose(conf, args)
+    ipam = ipam_for(conf, args)
     attachment = Attachment(conf.name, args.containerid, args.ifname)
-    with open_netns(args.netns, args.netns_override) as netns, Held(attachment):
-        undo: Steps = []
+    with open_netns(args.netns, args.netns_override) as netns, AttachmentLock(attachment):
+        undo: Rollback = []
         try:
             result = _attach(attachment, settings, ipam, conf, netns, undo)
-            checkpoint.done("host end")
+            checkpoint("host end")
             if not at_least(conf.cni_version, "1.1.0"):
                 for interface in result.interfaces:
                     interface.mtu = 0  # a key of 1.1.0
             reply(render(merged(previous, result), conf.cni_version))
-            checkpoint.note("reply")
+            log_step("reply")
         except Exception as e:  # noqa: BLE001  whatever failed, the host must be as before; the caller reports it
-            checkpoint.note("failed step")
+            log_step("failed step")
             signals.undoing()
-            left = take_back(undo)
-            checkpoint.note("undo")
+            left = roll_back(undo)
+            log_step("undo")
             failure = to_cni(e)
             for words in left:
                 failure.add(words)
             raise failure from None
 
 
-def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns: Netns, undo: Steps) -> Result:
+def _attach(
+    attachment: Attachment, settings: PtpSettings, ipam: Ipam, conf: NetConf, netns: Netns, undo: Rollback
+) -> Result:
     with Socket(NETLINK_ROUTE) as host, netns.inside(lambda: Socket(NETLINK_ROUTE)) as container:
         _refuse_if_there(host, container, attachment)
-        checkpoint.done("prepare")
+        checkpoint("prepare")
         types: dict[bytes, int] = {}
         result = ipam.add(lambda addresses: held(host, addresses, types))
         undo.append(("release the addresses", ipam.delete))
@@ -81,28 +83,28 @@ def _attach(attachment: Attachment, settings: Ptp, ipam: Ipam, conf: Conf, netns
         # Before anything of a neighbour that has an address is changed: its masquerading, its guard, its route.
         gateways = [gateway for gateway in {ip.gateway for ip in result.ips} if gateway is not None]
         refuse_held(host, [ip.address for ip in result.ips], gateways, types)
-        checkpoint.done("ipam")
+        checkpoint("ipam")
         planned = plan(result.ips, result.routes)
         if settings.ip_masq:
             _masquerade(attachment, settings, result, undo)
-            checkpoint.done("masquerade")
+            checkpoint("masquerade")
         if settings.anti_spoof:  # taken back after the pair: no end that is up is without it
             undo.append(("take back the guard against spoofing", lambda: _unguard(attachment)))
         host_link, ifindex = _make_pair(host, attachment, settings, planned, netns, undo)
-        checkpoint.done("pair")
+        checkpoint("pair")
         exposed = _prepare_ipv6(host_link.name, attachment.ifname, planned, netns)
         if exposed and not settings.anti_spoof:
             undo.insert(-1, ("take back the guard of an exposed end", lambda: _unguard(attachment)))  # as above
         if settings.anti_spoof or exposed:
             _guard(attachment, result, Link(container.do(get_link_by_index(ifindex))[0].one()).mac, exposed)
-            checkpoint.done("guard")
+            checkpoint("guard")
         container.do(*container_requests(planned, ifindex, attachment.ifname))
-        checkpoint.done("container end")
+        checkpoint("container end")
         _finish_host_end(host, host_link, attachment, planned)
         _forward({len(ip.address) for ip in planned.ips})
-        container_link = _ready(container, ifindex)
-        _settle(container, [ip.address for ip in planned.ips if len(ip.address) == 16])
-        _settle(host, [gateway for gateway in planned.gateways if len(gateway) == 16])
+        container_link = _wait_until_up(container, ifindex)
+        _wait_for_ipv6_addresses(container, [ip.address for ip in planned.ips if len(ip.address) == 16])
+        _wait_for_ipv6_addresses(host, [gateway for gateway in planned.gateways if len(gateway) == 16])
     result.interfaces = [
         Interface(host_link.name, mac_text(host_link.mac), host_link.mtu),
         Interface(attachment.ifname, mac_text(container_link.mac), container_link.mtu, netns.path),
@@ -133,7 +135,7 @@ def _already_there(attachment: Attachment, details: str) -> CniError:
     return CniError(KERNEL_REFUSED, f"{names} already exists", f"{details}; DEL of {attachment} removes it")
 
 
-def _masquerade(attachment: Attachment, settings: Ptp, result: Result, undo: Steps) -> None:
+def _masquerade(attachment: Attachment, settings: PtpSettings, result: Result, undo: Rollback) -> None:
     """Before the veth is made: a rule for an address that is not in use yet harms nobody, and a host that can not
     masquerade is found out before there is an interface."""
     from ..firewall.masquerade import Masquerade
@@ -173,11 +175,11 @@ def _unguard(attachment: Attachment) -> None:
 
 
 def _make_pair(
-    host: Socket, attachment: Attachment, settings: Ptp, planned: Plan, netns: Netns, undo: Steps
+    host: Socket, attachment: Attachment, settings: PtpSettings, planned: Plan, netns: Netns, undo: Rollback
 ) -> tuple[Link, int]:
     """(the host end, ifindex of the container end): the pair exists, both ends down."""
     name = attachment.host_veth()
-    host_end, container_end = ends(name, attachment.ifname, settings.mtu, settings.mac, planned.ips)
+    host_end, container_end = veth_ends(name, attachment.ifname, settings.mtu, settings.mac, planned.ips)
     # Before it is there: an answer may get lost.  Nobody else makes a link of this name while we hold the lock.
     undo.append((f"delete {name}", lambda: _delete(attachment, undo)))
     # In one datagram: the kernel answers the second whether or not the first succeeded.
@@ -195,7 +197,7 @@ def _make_pair(
     return link, link.peer
 
 
-def _delete(attachment: Attachment, undo: Steps) -> None:
+def _delete(attachment: Attachment, undo: Rollback) -> None:
     """Delete the host end.  If that fails, what protects and reserves it is kept: DEL will find it all."""
     from ..veth.find import is_anothers, is_marked, named
 
@@ -255,12 +257,12 @@ def _finish_host_end(host: Socket, link: Link, attachment: Attachment, planned: 
             continue
         if i < first_route or answer.error.errno != errnos.EEXIST:
             raise answer.error
-        from ..veth.host_route import claim
+        from ..veth.host_route import take_over_route
 
-        claim(host, answer.error, planned.host_routes[i - first_route], link)
+        take_over_route(host, answer.error, planned.host_routes[i - first_route], link)
 
 
-def _ready(container: Socket, ifindex: int) -> Link:
+def _wait_until_up(container: Socket, ifindex: int) -> Link:
     """The container's end, able to send.
 
     The first end of a pair that is set up gets its queue only when the kernel has noticed that the second is up, too
@@ -275,7 +277,7 @@ def _ready(container: Socket, ifindex: int) -> Link:
     return link
 
 
-def _settle(sock: Socket, addresses: list[bytes]) -> None:
+def _wait_for_ipv6_addresses(sock: Socket, addresses: list[bytes]) -> None:
     """The kernel takes in what comes for these IPv6 addresses of its own; waited for, a second at most.
 
     The local route of a new address, and its multicast group, which a neighbour solicitation is sent to, are made in

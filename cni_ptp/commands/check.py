@@ -14,9 +14,9 @@ from ..base.errors import CHECK_FAILED, INVALID_NETWORK_CONFIG, CniError, Netlin
 from ..base.ip import bits, cidr_text, text_of
 from ..cni.args import Args
 from ..cni.attachment import ALIAS_PREFIX, Attachment
-from ..cni.conf import AUTO, Conf, Ptp, mac_text, ptp
+from ..cni.conf import AUTO, NetConf, PtpSettings, mac_text, ptp_settings
 from ..cni.result import Address, Interface, Result, Route
-from ..ipam.source import choose
+from ..ipam.source import ipam_for
 from ..netlink.rt_addr_dump import Addr, dump_addrs
 from ..netlink.rt_link import Link, get_link, get_link_by_index
 from ..netlink.rt_route import FibRoute, get_route, is_no_route
@@ -28,44 +28,44 @@ from ..veth.container_end import ContainerEnd
 from ..veth.find import Clues, ForeignLink, host_end
 from ..veth.plan import Plan, plan
 from ..veth.unnamed import listed_end, nsid_of
-from . import checkpoint
+from .checkpoint import log_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..ipam.source import Ipam
 
 
-def check(args: Args, conf: Conf) -> None:
+def check(args: Args, conf: NetConf) -> None:
     """Returns if all is as it should be; CniError 105 whose details list what is not."""
-    settings = ptp(conf, args)
+    settings = ptp_settings(conf, args)
     previous = conf.prev_result()
     if previous is None:
         raise CniError(INVALID_NETWORK_CONFIG, "ptp: Required prevResult missing")
-    ipam = choose(conf, args)
+    ipam = ipam_for(conf, args)
     attachment = Attachment(conf.name, args.containerid, args.ifname)
     with open_netns(args.netns, args.netns_override) as netns:
-        findings = Findings(attachment, conf, settings, previous, netns, ipam)
-        findings.look()
-    checkpoint.note("compare")
+        differences = Differences(attachment, conf, settings, previous, netns, ipam)
+        differences.look()
+    log_step("compare")
     try:
         ipam.check(previous)
     except CniError as e:
-        if not findings.words:
+        if not differences.words:
             raise
-        findings.words.append(str(e))
+        differences.words.append(str(e))
     finally:
-        checkpoint.note("ipam")
-    if findings.words:
+        log_step("ipam")
+    if differences.words:
         raise CniError(
-            CHECK_FAILED, f"check {attachment}: {len(findings.words)} differences", "; ".join(findings.words)
+            CHECK_FAILED, f"check {attachment}: {len(differences.words)} differences", "; ".join(differences.words)
         )
 
 
-class Findings:
+class Differences:
     """One look at an attachment.  words: each difference in a sentence."""
 
     def __init__(
-        self, attachment: Attachment, conf: Conf, settings: Ptp, previous: Result, netns: Netns, ipam: Ipam
+        self, attachment: Attachment, conf: NetConf, settings: PtpSettings, previous: Result, netns: Netns, ipam: Ipam
     ) -> None:
         self.attachment = attachment
         self.conf = conf
@@ -110,7 +110,7 @@ class Findings:
         if self.settings.anti_spoof:
             from ..firewall import antispoof
 
-            self.words += antispoof.findings(self.attachment, [ip.address for ip in ips])
+            self.words += antispoof.differences(self.attachment, [ip.address for ip in ips])
 
     def _as_configured(self, route: Route) -> Route:
         """The route of prevResult with its configured scope, which plugins from before CNI 1.1 drop.

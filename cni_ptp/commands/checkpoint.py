@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 watcher: Callable[[str], None] | None = None
 
 
-def note(step: str) -> None:
+def log_step(step: str) -> None:
     """The step, whatever became of it, is over."""
     if watcher is not None:
         watcher(step)
 
 
-def done(step: str) -> None:
+def checkpoint(step: str) -> None:
     """The step is over, and the next one may begin: CniError 11 if a signal asked us to stop."""
-    note(step)
+    log_step(step)
     signals.check()

@@ -8,13 +8,13 @@ from ..veth.find import Clues
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..cni.attachment import Attachment
-    from ..cni.conf import Conf
+    from ..cni.conf import NetConf
     from ..cni.result import Address, Result
     from ..ipam.source import Ipam
     from ..system.netns import Netns
 
 
-def clues(conf: Conf, ipam: Ipam, attachment: Attachment, previous: Result | None, netns: Netns | None) -> Clues:
+def clues(conf: NetConf, ipam: Ipam, attachment: Attachment, previous: Result | None, netns: Netns | None) -> Clues:
     """Return what is known: the attachment's addresses, and the host's interfaces of prevResult."""
     addresses = []
     ends = []

@@ -10,15 +10,15 @@ from __future__ import annotations
 from ..base.errors import KERNEL_REFUSED, CniError, to_cni
 from ..cni.args import Args
 from ..cni.attachment import Attachment
-from ..cni.conf import Conf
-from ..ipam.source import choose
+from ..cni.conf import NetConf
+from ..ipam.source import ipam_for
 from ..netlink.rt_link import Link
 from ..netlink.sock import NETLINK_NETFILTER, NETLINK_ROUTE, Socket
 from ..system.netns import ABSENT, Netns, NetnsError, open_netns
 from ..veth.deletion import Deletion
 from ..veth.find import Clues, ForeignLink, host_end
-from . import checkpoint
-from .lock import Held
+from .checkpoint import log_step
+from .lock import AttachmentLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-def delete(args: Args, conf: Conf) -> None:
+def delete(args: Args, conf: NetConf) -> None:
     """Remove the attachment's interface, guard, masquerading and lease.
 
     The first failure is raised, the others stand in its details.  A namespace that cannot be used, our own for one,
     is reported after everything that needs none was removed.
     """
     attachment = Attachment(conf.name, args.containerid, args.ifname)
-    ipam = choose(conf, args)
+    ipam = ipam_for(conf, args)
     failures: list[CniError] = []
-    with Held(attachment), Socket(NETLINK_ROUTE) as host:
+    with AttachmentLock(attachment), Socket(NETLINK_ROUTE) as host:
         netns = _open(args, failures)
         try:
             _detach(host, attachment, conf, ipam, netns, failures)
@@ -55,12 +55,12 @@ def delete(args: Args, conf: Conf) -> None:
 
 
 def _detach(
-    host: Socket, attachment: Attachment, conf: Conf, ipam: Ipam, netns: Netns | None, failures: list[CniError]
+    host: Socket, attachment: Attachment, conf: NetConf, ipam: Ipam, netns: Netns | None, failures: list[CniError]
 ) -> None:
     previous = _previous(conf)
     try:
         link = _find(host, attachment, lambda: _clues(conf, ipam, attachment, previous, netns))
-        checkpoint.note("prepare")
+        log_step("prepare")
         nft = _nft_socket()
         deletion = Deletion(host, link) if link is not None else None
     except Exception as e:  # noqa: BLE001  a link may exist: what protects and reserves it is kept
@@ -77,12 +77,12 @@ def _detach(
             except Exception as e:  # noqa: BLE001  as above
                 failures.append(to_cni(e))
                 return
-        checkpoint.note("link")
+        log_step("link")
         if removal is not None:
             _try(failures, lambda: removal.commit(addresses))
-        checkpoint.note("masquerade")
+        log_step("masquerade")
     _try(failures, ipam.delete)
-    checkpoint.note("ipam")
+    log_step("ipam")
 
 
 def _find(host: Socket, attachment: Attachment, of: Callable[[], Clues]) -> Link | None:
@@ -95,7 +95,7 @@ def _find(host: Socket, attachment: Attachment, of: Callable[[], Clues]) -> Link
         raise CniError(KERNEL_REFUSED, f"delete link {e.link.name}", details) from None
 
 
-def _clues(conf: Conf, ipam: Ipam, attachment: Attachment, previous: Result | None, netns: Netns | None) -> Clues:
+def _clues(conf: NetConf, ipam: Ipam, attachment: Attachment, previous: Result | None, netns: Netns | None) -> Clues:
     from .clues import clues  # not needed as a rule
 
     return clues(conf, ipam, attachment, previous, netns)
@@ -135,13 +135,13 @@ def _try(failures: list[CniError], step: Callable[[], T]) -> T | None:
         return None
 
 
-def _backend(conf: Conf) -> str:
+def _backend(conf: NetConf) -> str:
     """Where the masquerading is most likely to be; every backend is searched, and DEL does not judge the value."""
     value = conf.fields.members.get("ipmasqbackend")
     return value if isinstance(value, str) else ""
 
 
-def _previous(conf: Conf) -> Result | None:
+def _previous(conf: NetConf) -> Result | None:
     """Return prevResult; None also if it cannot be read, for DEL succeeds without one."""
     try:
         return conf.prev_result()

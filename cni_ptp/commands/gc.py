@@ -10,14 +10,14 @@ import errno
 from ..base.errors import KERNEL_REFUSED, CniError, to_cni
 from ..cni.args import Args
 from ..cni.attachment import ALIAS_PREFIX, parse_alias
-from ..cni.conf import Conf
+from ..cni.conf import NetConf
 from ..firewall import antispoof
 from ..firewall.masquerade_check import gc as gc_masquerade
-from ..ipam.source import choose
+from ..ipam.source import ipam_for
 from ..netlink.rt_link import Link, del_link
 from ..netlink.rt_link_dump import dump_veths
 from ..netlink.sock import NETLINK_ROUTE, Socket
-from . import checkpoint
+from .checkpoint import log_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..ipam.source import Ipam
 
 
-def gc(args: Args, conf: Conf, is_complete: bool = True) -> None:
+def gc(args: Args, conf: NetConf, is_complete: bool = True) -> None:
     """Remove the stale veths, masquerading and leases of this network; report each failure, after all were tried.
 
     An attachment whose link cannot be deleted keeps what protects and reserves it.  is_complete: whether the list of
@@ -36,23 +36,23 @@ def gc(args: Args, conf: Conf, is_complete: bool = True) -> None:
     valid = conf.valid_attachments()
     if valid is None:
         return
-    ipam = choose(conf, args)
+    ipam = ipam_for(conf, args)
     words: list[str] = []
     with Socket(NETLINK_ROUTE) as host:
         kept = _delete_marked(host, conf.name, {a.alias() for a in valid}, words)
         reserved = _leased_and_routed(host, ipam, [*valid, *kept], words)
-    checkpoint.note("links")
+    log_step("links")
     keep = [*valid, *kept]
     words += _try(lambda: gc_masquerade(conf.name, keep, is_complete))
-    checkpoint.note("masquerade")
+    log_step("masquerade")
     words += _try(lambda: _gc_guard(conf.name, keep))
-    checkpoint.note("guard")
+    log_step("guard")
     failure: CniError | None = None
     try:
         ipam.gc([*keep, *reserved])
     except Exception as e:  # noqa: BLE001  reported below, with what else failed
         failure = to_cni(e)
-    checkpoint.note("ipam")
+    log_step("ipam")
     if failure is None and words:
         failure = _failure(conf.name, words.pop(0))
     if failure is not None:

@@ -22,7 +22,7 @@ _WAIT_S = 30.0
 _UNWRITABLE = (errnos.EROFS, errnos.EACCES, errnos.EPERM, errnos.ENOENT)
 
 
-class Held:
+class AttachmentLock:
     """The lock of an attachment, from its making to the end of the with block.
 
     CniError 11 if another call for the same attachment holds it longer than 30 s, 104 if others than root could.
@@ -40,7 +40,7 @@ class Held:
                 os.close(self.fd)
                 raise
 
-    def __enter__(self) -> Held:
+    def __enter__(self) -> AttachmentLock:
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..cni.args import Args
-    from ..cni.conf import Conf
+    from ..cni.conf import NetConf
 
 LEVELS = ("error", "info", "debug")
 _MOST_TRACEPARENT = 128  # characters; W3C Trace Context's has 55
@@ -40,7 +40,7 @@ _TRACEPARENT = frozenset("0123456789abcdef-")
 class Log:
     """The log line of one call, in the making."""
 
-    def __init__(self, path: str, level: str, args: Args, conf: Conf, environ: Mapping[str, str]) -> None:
+    def __init__(self, path: str, level: str, args: Args, conf: NetConf, environ: Mapping[str, str]) -> None:
         self.path = path
         self.level = level
         self.args = args
@@ -99,7 +99,7 @@ def _is_ours(failure: CniError) -> bool:
     return ours and failure.document is None and failure.code != DELEGATE_FAILED
 
 
-def asked_for(args: Args, conf: Conf, environ: Mapping[str, str]) -> Log | None:
+def asked_for(args: Args, conf: NetConf, environ: Mapping[str, str]) -> Log | None:
     """The log that the configuration wants.  CniError 6 or 7 if its keys are not right.
 
     With DEL and GC such keys are no log: what can not be cleaned up is worse than a line that is missing.

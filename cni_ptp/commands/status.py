@@ -10,9 +10,9 @@ import errno
 from ..base.errors import PLUGIN_NOT_AVAILABLE, CniError
 from ..cni.args import Args
 from ..cni.attachment import Attachment
-from ..cni.conf import AUTO, Conf, Ptp, ptp
+from ..cni.conf import AUTO, NetConf, PtpSettings, ptp_settings
 from ..cni.result import Result
-from ..ipam.source import choose
+from ..ipam.source import ipam_for
 from ..netlink.rt_link import new_veth
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..veth.host_settings import refusals
@@ -25,9 +25,9 @@ _CAP_NET_ADMIN, _CAP_SYS_ADMIN = 12, 21  # include/uapi/linux/capability.h
 _NO_DESCRIPTOR = 0xFFFFFFFF  # leads to no namespace: the kernel refuses with EBADF
 
 
-def status(args: Args, conf: Conf) -> None:
+def status(args: Args, conf: NetConf) -> None:
     """Returns if ADD can be expected to work; CniError 50 with every reason why it would not."""
-    settings = ptp(conf, args)
+    settings = ptp_settings(conf, args)
     reasons = missing_capabilities() or link_refusal()
     if settings.ip_masq:
         from ..firewall.masquerade import Masquerade
@@ -36,10 +36,10 @@ def status(args: Args, conf: Conf) -> None:
     if settings.anti_spoof:
         from ..firewall import antispoof
 
-        refusal = antispoof.refusal()
+        refusal = antispoof.why_unavailable()
         reasons += [f"antiSpoof can not be had: {refusal}"] if refusal else []
     try:
-        ipam = choose(conf, args)
+        ipam = ipam_for(conf, args)
         reasons += refusals({len(ip.address) for ips in ipam.foreseen() for ip in ips})
         ipam.status()
         refuse_unusable(ipam, conf)
@@ -52,7 +52,7 @@ def status(args: Args, conf: Conf) -> None:
         raise CniError(PLUGIN_NOT_AVAILABLE, "ADD can not be served now", "; ".join(reasons))
 
 
-def refuse_unusable(ipam: Ipam, conf: Conf) -> None:
+def refuse_unusable(ipam: Ipam, conf: NetConf) -> None:
     """Raise CniError 7 if ADD would refuse the addresses that the IPAM is configured to give."""
     from ..ipam.validate import validate
 
@@ -60,7 +60,7 @@ def refuse_unusable(ipam: Ipam, conf: Conf) -> None:
         validate(Result([], ips, []), conf.ipam.text("type") if conf.ipam else "")
 
 
-def _refuse_small_mtu(ipam: Ipam, settings: Ptp) -> None:
+def _refuse_small_mtu(ipam: Ipam, settings: PtpSettings) -> None:
     from ..ipam.validate import refuse_small_mtu
 
     mtu = settings.mtu

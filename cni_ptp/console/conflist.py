@@ -139,7 +139,7 @@ def _spared(wanted: list[str], about: str) -> dict[str, list[str]]:
         return {}
     key = "nonMasqueradeCIDRs"
     try:
-        masquerade_options.parse(jsonio.Fields({key.lower(): wanted}, ""))
+        masquerade_options.parse(jsonio.JsonObject({key.lower(): wanted}, ""))
     except CniError as e:
         raise CniError(INVALID_ENVIRONMENT_VARIABLES, about, e.details) from None
     return {key: wanted}

@@ -177,7 +177,7 @@ class Demo:
         since = time.monotonic()
         try:
             done = spawn.run(self.plugin, [self.plugin], environ, raw)
-        except (OSError, spawn.Overrun) as e:
+        except (OSError, spawn.LimitExceeded) as e:
             raise Wrong(f"{command} was not executed: {e}") from None
         took = time.monotonic() - since
         if done.status:

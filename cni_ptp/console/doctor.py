@@ -7,7 +7,7 @@ import os
 
 from . import doctor_files, doctor_kernel, doctor_network
 from .diagnosis import COLOURS, OK, WORDS, Line
-from .inventory import Survey
+from .inventory import Inventory
 from .listing import places
 from .terminal import Terminal
 
@@ -36,11 +36,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """The findings were printed; the worst of them is the exit status."""
     cni_path = options.cni_path or os.environ.get("CNI_PATH") or ":".join(doctor_files.PLACES)
-    survey = Survey(options.conf_dir, options.data_dir)
+    inventory = Inventory(options.conf_dir, options.data_dir)
     lines = [
-        *doctor_kernel.lines(survey),
-        *doctor_network.lines(survey),
-        *doctor_files.lines(survey, options.conf_dir, cni_path),
+        *doctor_kernel.lines(inventory),
+        *doctor_network.lines(inventory),
+        *doctor_files.lines(inventory, options.conf_dir, cni_path),
     ]
     _print([line for line in lines if line.state != OK or not options.quiet], Terminal())
     return max(line.state for line in lines)

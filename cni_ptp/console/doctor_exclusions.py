@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..netlink.sock import Socket
-    from .inventory import Survey
+    from .inventory import Inventory
 
     Network = tuple[bytes, int]
 
@@ -26,9 +26,9 @@ _SHOWN = 3
 _TABLE = INET[0][0]
 
 
-def lines(survey: Survey) -> Iterator[Line]:
+def lines(inventory: Inventory) -> Iterator[Line]:
     """One line, if there are such rules and a network that nf_tables masquerades."""
-    by_nftables = [n for n in survey.networks.values() if n.conf.get("ipmasq") is True]
+    by_nftables = [n for n in inventory.networks.values() if n.conf.get("ipmasq") is True]
     if not any(network.conf.get("ipmasqbackend") != "iptables" for network in by_nftables):
         return
     found = {network for version in IPTABLES_NAT for network in _of_legacy(version)}
@@ -50,7 +50,7 @@ def lines(survey: Survey) -> Iterator[Line]:
 def _of_nft(sock: Socket, version: int) -> list[Network]:
     """Return the destinations that iptables-nft's POSTROUTING spares."""
     table = IPTABLES_NAT[version]
-    if not nft.is_there(sock.ask(nft.get_chain(table, iptables_nft.POSTROUTING))[0]):
+    if not nft.exists(sock.ask(nft.get_chain(table, iptables_nft.POSTROUTING))[0]):
         return []
     spared = []
     for _, attrs in sock.dump(nft_rule.dump_rules(table, iptables_nft.POSTROUTING)).read():
@@ -77,4 +77,4 @@ def _of_legacy(version: int) -> list[Network]:
 def _is_in_set(sock: Socket, network: Network) -> bool:
     """Return whether the operator's set spares the network as well."""
     name = operators_set(version_of(network[0]))
-    return nft.is_there(sock.ask(nft.get_element(_TABLE, name, network[0]))[0])
+    return nft.exists(sock.ask(nft.get_element(_TABLE, name, network[0]))[0])

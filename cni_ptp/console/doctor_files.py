@@ -10,16 +10,16 @@ from ..base import jsonio
 from ..base.errors import CniError
 from ..bundle import built_file
 from ..cni.args import Args
-from ..cni.conf import Conf, ptp, read
+from ..cni.conf import NetConf, ptp_settings, read
 from ..commands import status
 from ..ipam import settings
 from ..ipam.data_dir import ipam_of
-from ..ipam.source import choose
+from ..ipam.source import ipam_for
 from ..system import spawn
 from ..system.trusted import distrust
 from . import conflist, lease_files
 from .diagnosis import Line, ok, problem, warning
-from .inventory import Network, Survey
+from .inventory import Inventory, Network
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,19 +36,19 @@ _PATIENCE_S = 20.0
 _AS_ADD = Args("ADD", "doctor", "/nowhere", "eth0", "", "", False)
 
 
-def lines(survey: Survey, conf_dir: str, cni_path: str) -> Iterator[Line]:
+def lines(inventory: Inventory, conf_dir: str, cni_path: str) -> Iterator[Line]:
     """All that is to say.  cni_path: the directories of plugins, joined by colons."""
     directories = [d for d in cni_path.split(":") if os.path.isdir(d)]
     plugins = [p for p in (os.path.join(d, "ptp") for d in directories) if os.path.lexists(p)]
     if not plugins:
-        state = problem if survey.networks else warning
+        state = problem if inventory.networks else warning
         yield state("plugin", f"there is no ptp in {cni_path}", "ptp install --to DIR")
     else:
         yield from _plugin(plugins[0])
         yield from _others(plugins)
-    yield from _configurations(survey, conf_dir, directories)
-    yield from _data_dirs(survey)
-    yield from _leases(survey)
+    yield from _configurations(inventory, conf_dir, directories)
+    yield from _data_dirs(inventory)
+    yield from _leases(inventory)
 
 
 def _plugin(path: str) -> Iterator[Line]:
@@ -98,7 +98,7 @@ def _interpreter(path: str, interpreter: str) -> Line:
     try:
         done = spawn.python(interpreter, code, [], time_s=_PATIENCE_S)
         major, minor, magic = done.out.decode("ascii").split()
-    except (OSError, ValueError, spawn.Overrun):
+    except (OSError, ValueError, spawn.LimitExceeded):
         return problem("python", f"{interpreter} does not run", remedy)
     version = f"{major}.{minor}"
     if (int(major), int(minor)) < (3, 9):
@@ -113,7 +113,7 @@ def _interpreter(path: str, interpreter: str) -> Line:
 # --- configurations -------------------------------------------------------------------------------------------------
 
 
-def _configurations(survey: Survey, conf_dir: str, directories: list[str]) -> Iterator[Line]:
+def _configurations(inventory: Inventory, conf_dir: str, directories: list[str]) -> Iterator[Line]:
     names: dict[str, str] = {}
     broken = False
     for path in conflist.files(conf_dir):
@@ -130,7 +130,7 @@ def _configurations(survey: Survey, conf_dir: str, directories: list[str]) -> It
         if any(p.get("type") == "ptp" for p in conflist.plugins_of(conf)):
             found = list(_configuration(path, conf, directories))
             yield from found or [ok("configuration", f"{path}: network {name}")]
-    if not survey.networks and not broken:
+    if not inventory.networks and not broken:
         yield warning("configuration", f"none in {conf_dir} names ptp", "ptp install --conflist NAME writes one")
 
 
@@ -156,14 +156,14 @@ def _configuration(path: str, conf: dict[str, Any], directories: list[str]) -> I
 def _judge(conf: dict[str, Any], plugin: dict[str, Any]) -> list[RangeSet]:
     """The ranges of a configuration as ADD reads them, [] if it has none.  CniError if ADD would refuse it."""
     whole = dict(plugin, name=conf.get("name"), cniVersion=conf.get("cniversion"))
-    network: Conf = read(jsonio.dumps(whole))
-    ptp(network, _AS_ADD)
+    network: NetConf = read(jsonio.dumps(whole))
+    ptp_settings(network, _AS_ADD)
     ipam = ipam_of(network)
     if not ipam.text("type"):
         raise CniError(7, "no plugin name provided", "ipam.type is missing")
     if not network.fields.flag("embeddedIPAM", True) or ipam.text("type") not in _EMBEDDED:
         return []
-    embedded = choose(network, _AS_ADD)
+    embedded = ipam_for(network, _AS_ADD)
     status.refuse_unusable(embedded, network)
     return settings.read(network, _AS_ADD).sets if ipam.text("type") == "host-local" else []
 
@@ -171,8 +171,8 @@ def _judge(conf: dict[str, Any], plugin: dict[str, Any]) -> list[RangeSet]:
 # --- leases ---------------------------------------------------------------------------------------------------------
 
 
-def _data_dirs(survey: Survey) -> Iterator[Line]:
-    for path in survey.data_dirs:
+def _data_dirs(inventory: Inventory) -> Iterator[Line]:
+    for path in inventory.data_dirs:
         there = path
         while not os.path.lexists(there):
             there = os.path.dirname(there)
@@ -187,9 +187,9 @@ def _data_dirs(survey: Survey) -> Iterator[Line]:
             yield ok("leases", f"{path} can be written")
 
 
-def _leases(survey: Survey) -> Iterator[Line]:
-    ours = set(survey.networks) | {f.attachment.network for f in survey.attachments()}
-    for data_dir in survey.data_dirs:
+def _leases(inventory: Inventory) -> Iterator[Line]:
+    ours = set(inventory.networks) | {f.attachment.network for f in inventory.attachments()}
+    for data_dir in inventory.data_dirs:
         for name in lease_files.networks(data_dir):
             if name not in ours:
                 continue
@@ -198,22 +198,24 @@ def _leases(survey: Survey) -> Iterator[Line]:
             except OSError as e:
                 yield problem("leases", f"{data_dir}/{name} can not be read: {e.strerror}", "run ptp doctor as root")
                 continue
-            torn = [lease.path for lease in leases if lease.torn]
-            if torn:
-                yield warning("leases", f"{len(torn)} say no owner: {torn[0]}", "remove the files: nobody has these")
-            network = survey.networks.get(name)
+            incomplete = [lease.path for lease in leases if lease.incomplete]
+            if incomplete:
+                yield warning(
+                    "leases", f"{len(incomplete)} say no owner: {incomplete[0]}", "remove the files: nobody has these"
+                )
+            network = inventory.networks.get(name)
             if network is not None and network.data_dir() == data_dir:
                 yield from _exhausted(network, leases)
-    stale = _stale(survey)
+    stale = _stale(inventory)
     if stale:
         yield warning("leases", f"{len(stale)} of containers that are gone: {stale[0]}", "ptp gc removes them")
 
 
-def _stale(survey: Survey) -> list[str]:
+def _stale(inventory: Inventory) -> list[str]:
     before = time.time() - _OLD_S  # an ADD at work has its lease before its interface
     return [
         lease.path
-        for found in survey.attachments()
+        for found in inventory.attachments()
         if found.link is None
         for lease in found.leases
         if lease.made < before

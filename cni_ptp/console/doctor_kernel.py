@@ -15,7 +15,7 @@ from ..nlmsg import NLM_F_DUMP, Request
 from ..system import spawn
 from . import doctor_exclusions, sandbox
 from .diagnosis import Line, ok, problem, warning
-from .inventory import Survey
+from .inventory import Inventory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,15 +28,15 @@ _LEGACY = ("/proc/net/ip_tables_names", "/proc/net/ip6_tables_names")
 _PATIENCE_S = 10.0
 
 
-def lines(survey: Survey) -> Iterator[Line]:
+def lines(inventory: Inventory) -> Iterator[Line]:
     """All that is to say."""
     yield _kernel()
     yield _capabilities()
     yield _user_namespaces()
-    yield from _probes(survey)
+    yield from _probes(inventory)
     yield _iptables()
-    yield from _rulesets(survey)
-    yield from doctor_exclusions.lines(survey)
+    yield from _rulesets(inventory)
+    yield from doctor_exclusions.lines(inventory)
 
 
 def _kernel() -> Line:
@@ -61,10 +61,10 @@ def _user_namespaces() -> Line:
     return ok("user namespaces", "on")
 
 
-def _probes(survey: Survey) -> Iterator[Line]:
+def _probes(inventory: Inventory) -> Iterator[Line]:
     """What a kernel has is best asked by using it: in a network namespace that is thrown away."""
     try:
-        refusals = sandbox.in_new_netns(lambda: ("; ".join(status.link_refusal()), nft_check.refusal()))
+        refusals = sandbox.in_new_netns(lambda: ("; ".join(status.link_refusal()), nft_check.why_unavailable()))
     except (OSError, CniError, ImportError):
         remedy = "run ptp doctor as root, with a Python that has ctypes or is 3.12 or later"
         yield warning("veth, nf_tables", "not tried: that needs a namespace of its own", remedy)
@@ -76,7 +76,7 @@ def _probes(survey: Survey) -> Iterator[Line]:
     elif iptables_cmd.find("iptables-restore"):
         yield warning("nf_tables", nf_tables, "masquerading goes through iptables-restore; a newer kernel does better")
     else:
-        masquerading = [n.name for n in survey.networks.values() if n.conf.get("ipmasq") is True]
+        masquerading = [n.name for n in inventory.networks.values() if n.conf.get("ipmasq") is True]
         remedy = "load nf_tables and nft_masq, or install iptables"
         yield (problem if masquerading else warning)("nf_tables", nf_tables, remedy)
 
@@ -88,7 +88,7 @@ def _iptables() -> Line:
         return ok("iptables", "not installed, and not needed where nf_tables is")
     try:
         done = spawn.run(path, ["iptables", "-V"], spawn.ENVIRONMENT, b"", _PATIENCE_S)
-    except (OSError, spawn.Overrun) as e:
+    except (OSError, spawn.LimitExceeded) as e:
         return warning("iptables", f"{path} does not run: {e}", "repair or remove it")
     version = done.out.decode("utf-8", "replace").strip() or path
     if in_use and not iptables_cmd.is_legacy(path) and "legacy" not in version:
@@ -98,7 +98,7 @@ def _iptables() -> Line:
     return ok("iptables", version)
 
 
-def _rulesets(survey: Survey) -> Iterator[Line]:
+def _rulesets(inventory: Inventory) -> Iterator[Line]:
     """What others have in nf_tables that concerns our containers."""
     try:
         with open_socket() as sock:

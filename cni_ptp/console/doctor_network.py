@@ -13,7 +13,7 @@ from ..system import sysctl
 from ..veth import host_settings
 from . import iproute
 from .diagnosis import Line, ok, problem, warning
-from .inventory import Found, Survey
+from .inventory import Found, Inventory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,21 +26,21 @@ _FAMILIES = ((4, "IPv4"), (16, "IPv6"))
 _SHOWN = 3
 
 
-def lines(survey: Survey) -> Iterator[Line]:
+def lines(inventory: Inventory) -> Iterator[Line]:
     """All that is to say."""
-    attachments = survey.attachments()
+    attachments = inventory.attachments()
     yield from _forwarding(attachments)
-    yield from _host_settings(survey)
+    yield from _host_settings(inventory)
     with Socket(NETLINK_ROUTE) as sock:
         defaults = _defaults(sock)
         yield from _uplink_forwarding(defaults)
         uses_ipv6 = any(len(a) == 16 for found in attachments for a in found.routed)
-        uses_ipv6 = uses_ipv6 or any(16 in network.sizes() for network in survey.networks.values())
+        uses_ipv6 = uses_ipv6 or any(16 in network.sizes() for network in inventory.networks.values())
         yield _router_advertisements(sock, defaults) if uses_ipv6 else ok("accept_ra", "no container has IPv6")
         yield _reverse_path(defaults)
-        yield from _mtu(survey, defaults)
-        yield from _overlaps(survey, sock)
-    yield _attachments(survey)
+        yield from _mtu(inventory, defaults)
+        yield from _overlaps(inventory, sock)
+    yield _attachments(inventory)
 
 
 def _forwarding(attachments: list[Found]) -> Iterator[Line]:
@@ -72,10 +72,10 @@ def _uplink_forwarding(defaults: list[Default]) -> Iterator[Line]:
             yield problem("forwarding IPv4", found, f"sysctl -w net.ipv4.conf.{name}.forwarding=1")
 
 
-def _host_settings(survey: Survey) -> Iterator[Line]:
+def _host_settings(inventory: Inventory) -> Iterator[Line]:
     """Report what ADD would need to set on a host that lets it set nothing: STATUS says the same."""
     subject = "sysctls"
-    sizes = {size for network in survey.networks.values() for size in network.sizes()}
+    sizes = {size for network in inventory.networks.values() for size in network.sizes()}
     refusals = host_settings.refusals(sizes)
     for refusal in refusals:
         yield problem(subject, refusal, "set it where /proc/sys can be written, or make /proc/sys writable for ptp")
@@ -149,9 +149,9 @@ def _rp_filter(name: str) -> int:
     return max([int(v) for v in values if v and v.isdigit()], default=0)
 
 
-def _mtu(survey: Survey, defaults: list[Default]) -> Iterator[Line]:
+def _mtu(inventory: Inventory, defaults: list[Default]) -> Iterator[Line]:
     """Containers with larger packets than the way out takes: it works until a firewall eats the ICMP."""
-    auto = [n.name for n in survey.networks.values() if n.conf.get("mtu") == "auto"]
+    auto = [n.name for n in inventory.networks.values() if n.conf.get("mtu") == "auto"]
     if not defaults:
         if auto:
             found = (
@@ -165,16 +165,16 @@ def _mtu(survey: Survey, defaults: list[Default]) -> Iterator[Line]:
     name, least = way_out.link.name, way_out.link.mtu
     larger = [
         f"network {n.name} ({m})"
-        for n in survey.networks.values()
+        for n in inventory.networks.values()
         for m in [_configured_mtu(n.conf)]
         if m > least and n.name not in auto
     ]
     larger += [
         f"{f.attachment.containerid} ({f.link.mtu})"
-        for f in survey.attachments()
+        for f in inventory.attachments()
         if f.link is not None
         and f.link.mtu > least
-        and (f.attachment.network not in survey.networks or f.attachment.network in auto)
+        and (f.attachment.network not in inventory.networks or f.attachment.network in auto)
     ]
     if larger:
         found = f"larger than the {least} of {name}: {_some(larger)}"
@@ -189,10 +189,10 @@ def _configured_mtu(conf: dict[str, object]) -> int:
     return mtu if isinstance(mtu, int) and mtu > 0 else 1500
 
 
-def _overlaps(survey: Survey, sock: Socket) -> Iterator[Line]:
-    ours = {f.link.ifindex for f in survey.attachments() if f.link is not None}
+def _overlaps(inventory: Inventory, sock: Socket) -> Iterator[Line]:
+    ours = {f.link.ifindex for f in inventory.attachments() if f.link is not None}
     routes = [r for family in (iproute.AF_INET, iproute.AF_INET6) for r in iproute.routes(sock, family)]
-    for network in survey.networks.values():
+    for network in inventory.networks.values():
         for subnet, length in network.subnets():
             for route in routes:
                 inside = contains(subnet, length, route.dst) or contains(route.dst, route.length, subnet)
@@ -202,10 +202,10 @@ def _overlaps(survey: Survey, sock: Socket) -> Iterator[Line]:
                     yield problem("subnets", found, "give the network addresses that nobody else on this host uses")
 
 
-def _attachments(survey: Survey) -> Line:
-    attachments = survey.attachments()
-    if survey.blind:
-        return warning("attachments", f"{len(attachments)}, not looked at: {survey.blind}", "run ptp doctor as root")
+def _attachments(inventory: Inventory) -> Line:
+    attachments = inventory.attachments()
+    if inventory.blind:
+        return warning("attachments", f"{len(attachments)}, not looked at: {inventory.blind}", "run ptp doctor as root")
     wrong = [f for f in attachments if f.wrong]
     if wrong:
         found = "; ".join([f"{f.attachment.containerid}: {f.wrong[0]}" for f in wrong[:_SHOWN]])

@@ -17,7 +17,7 @@ from ..commands.gc import gc
 from ..ipam.data_dir import DATA_DIR
 from ..netlink.rt_link import del_link
 from ..netlink.sock import NETLINK_ROUTE, Socket
-from .inventory import Found, Survey, survey
+from .inventory import Found, Inventory, inventory
 from .listing import places
 from .terminal import Progress, Terminal
 
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     terminal = Terminal()
     if options.data_dir != DATA_DIR and not os.path.isdir(options.data_dir):
         raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"read --data-dir {options.data_dir}", "it is no directory")
-    seen = survey(options.conf_dir, options.data_dir)
+    seen = inventory(options.conf_dir, options.data_dir)
     if options.network is not None:
         _refuse_unknown_network(options.network, seen)
     valid = _valid(options, seen)
@@ -105,7 +105,7 @@ def _delete_links(stale: list[Found], terminal: Terminal) -> set[Attachment]:
     return remaining
 
 
-def _valid(options: argparse.Namespace, seen: Survey) -> set[Attachment]:
+def _valid(options: argparse.Namespace, seen: Inventory) -> set[Attachment]:
     if options.none_valid and options.valid:
         raise CniError(
             INVALID_ENVIRONMENT_VARIABLES, "collect what is stale", "--valid and --none-valid exclude each other"
@@ -132,7 +132,7 @@ def _parsed(text: str) -> Attachment:
     return Attachment(*parts)
 
 
-def _refuse_unknown_network(name: str, seen: Survey) -> None:
+def _refuse_unknown_network(name: str, seen: Inventory) -> None:
     """Raise CniError 4 unless a configuration of ours or an attachment names the network."""
     known = sorted({found.attachment.network for found in seen.attachments()} | set(seen.networks))
     if name not in known:
@@ -140,12 +140,12 @@ def _refuse_unknown_network(name: str, seen: Survey) -> None:
         raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"find network {name}", words)
 
 
-def _refuse_unknown(valid: set[Attachment], network: str | None, seen: Survey) -> None:
+def _refuse_unknown(valid: set[Attachment], network: str | None, seen: Inventory) -> None:
     """Raise CniError 4 for the first that this host does not have, or that is of another network than the chosen one.
 
     A slip in one of them would make a running container one that goes.
     """
-    for attachment in sorted(valid, key=Attachment.key):
+    for attachment in sorted(valid, key=Attachment.identity):
         about = f"keep {attachment}"
         if network not in (None, attachment.network):
             details = f"--network {network} leaves other networks alone"
@@ -169,7 +169,7 @@ def _described(found: Found) -> str:
     return f"{found.attachment}: {'; '.join(has)}"
 
 
-def _collect(network: str, valid: set[Attachment], seen: Survey, terminal: Terminal, is_complete: bool) -> int:
+def _collect(network: str, valid: set[Attachment], seen: Inventory, terminal: Terminal, is_complete: bool) -> int:
     """Do the network's GC, wherever its leases are; return how many failures were reported.
 
     is_complete: whether `valid` has all attachments; `seen` lacks those of the Go plugin without a lease.

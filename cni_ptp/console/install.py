@@ -106,7 +106,7 @@ def _try_out(path: str) -> None:
     about = f"execute {path}"
     try:
         done = spawn.run(path, [path], {**spawn.ENVIRONMENT, "CNI_COMMAND": "VERSION"}, b"")
-    except (OSError, spawn.Overrun) as e:
+    except (OSError, spawn.LimitExceeded) as e:
         raise CniError(INVALID_ENVIRONMENT_VARIABLES, about, str(e)) from None
     if done.status or b"supportedVersions" not in done.out:
         words = " ".join((done.err or done.out).decode("utf-8", "replace").split())

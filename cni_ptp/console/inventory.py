@@ -120,7 +120,7 @@ class Found:
         return sorted(every, key=lambda a: (len(a), a))
 
 
-class Survey:
+class Inventory:
     """The host's attachments.  found: by (network, container, ifname).  networks: our configured ones, by name.
 
     blind: why not all of it can be seen, "" if it can: a firewall that can not be read looks like one without rules.
@@ -145,7 +145,7 @@ class Survey:
             found.wrong = self._wrong(found)
 
     def _of(self, attachment: Attachment) -> Found:
-        return self.found.setdefault(attachment.key(), Found(attachment))
+        return self.found.setdefault(attachment.identity(), Found(attachment))
 
     def attachments(self) -> list[Found]:
         """All, in the order of network, container and interface."""
@@ -183,7 +183,7 @@ class Survey:
                 return found.attachment
         for data_dir in self.data_dirs:
             for lease in self._leases_of(data_dir, network):
-                candidate = Attachment(*lease.key())
+                candidate = Attachment(*lease.identity())
                 if candidate.alias() == link.alias:
                     return candidate
         return Attachment(network, mark, "?")
@@ -204,7 +204,7 @@ class Survey:
         owners = Counter(lease.address for lease in leases)
         for lease in leases:
             if lease.ifname and lease.network in ours:
-                found = self._of(Attachment(*lease.key()))
+                found = self._of(Attachment(*lease.identity()))
                 found.leases.append(lease)
                 link = others.get(lease.address)
                 if link is not None and owners[lease.address] > 1:
@@ -267,9 +267,9 @@ def _guarded() -> dict[str, list[bytes]]:
         return {}
 
 
-def survey(conf_dir: str, data_dir: str) -> Survey:
+def inventory(conf_dir: str, data_dir: str) -> Inventory:
     """The host's attachments, wholly seen; else CniError 100."""
-    seen = Survey(conf_dir, data_dir)
+    seen = Inventory(conf_dir, data_dir)
     if seen.blind:
         raise CniError(KERNEL_REFUSED, "look at this host's attachments", f"{seen.blind}: run it as root")
     return seen

@@ -17,18 +17,18 @@ _ASIDE = "."  # what begins so is no network: our own index
 class LeaseFile:
     """One lease.  address: packed.  containerid and ifname: "" if the file does not say.  made: s since 1970."""
 
-    __slots__ = ("network", "address", "containerid", "ifname", "path", "made", "torn")
+    __slots__ = ("network", "address", "containerid", "ifname", "path", "made", "incomplete")
 
     def __init__(self, network: str, address: bytes, content: str, path: str, made: float) -> None:
         text = content.strip()
         self.network = network
         self.address = address
-        self.torn = not text or "\0" in text
-        self.containerid, _, self.ifname = ("", "", "") if self.torn else text.partition("\r\n")
+        self.incomplete = not text or "\0" in text
+        self.containerid, _, self.ifname = ("", "", "") if self.incomplete else text.partition("\r\n")
         self.path = path
         self.made = made
 
-    def key(self) -> tuple[str, str, str]:
+    def identity(self) -> tuple[str, str, str]:
         """(network, container, ifname)."""
         return self.network, self.containerid, self.ifname
 

@@ -7,7 +7,7 @@ import argparse
 from ..base.ip import text_of
 from ..ipam.data_dir import DATA_DIR
 from . import conflist
-from .inventory import Found, survey
+from .inventory import Found, inventory
 from .terminal import Terminal
 
 TYPE_CHECKING = False
@@ -46,7 +46,7 @@ def places(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The attachments were printed."""
-    every = survey(options.conf_dir, options.data_dir).attachments()
+    every = inventory(options.conf_dir, options.data_dir).attachments()
     terminal = Terminal()
     if options.json:
         terminal.document([document(found) for found in every])

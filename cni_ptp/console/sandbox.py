@@ -117,7 +117,7 @@ def _mount(source: str, target: str, kind: str, flags: int) -> None:
         program = next(filter(os.path.exists, _MOUNTS), _MOUNTS[0])
         try:
             done = spawn.run(program, argv, spawn.ENVIRONMENT, b"")
-        except (OSError, spawn.Overrun) as e:
+        except (OSError, spawn.LimitExceeded) as e:
             raise Refused(f"{' '.join(argv)}: {e}") from None
         if done.status:
             raise Refused(f"{' '.join(argv)}: {done.err.decode('utf-8', 'replace').strip()}") from None

@@ -14,7 +14,7 @@ from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..system import sysctl
 from ..system.netns import Netns, open_netns
 from . import iproute
-from .inventory import Found, survey
+from .inventory import Found, inventory
 from .listing import ANOTHER, places
 from .terminal import Terminal
 
@@ -47,7 +47,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The container's attachments were drawn."""
-    every = survey(options.conf_dir, options.data_dir).attachments()
+    every = inventory(options.conf_dir, options.data_dir).attachments()
     matching = [f for f in every if f.attachment.containerid == options.container]
     matching = matching or [f for f in every if f.attachment.containerid.startswith(options.container)]
     names = {f.attachment.containerid for f in matching}

@@ -12,10 +12,20 @@ from ..base.errors import KERNEL_REFUSED, CniError, NetlinkError, words_of
 from ..base.ip import text_of
 from ..cni.attachment import Attachment, digest, go_network_hash
 from ..netlink import nft, nft_define, nft_dump
-from ..netlink.nft import is_there
+from ..netlink.nft import exists
 from ..netlink.nft_element import delete_element
 from ..netlink.sock import NETLINK_NETFILTER, Socket
-from .antispoof_ruleset import BASE_CHAIN, CHECK, GUARDED, SETS, SOURCE, check_rules, link_local, skeleton, source_keys
+from .antispoof_ruleset import (
+    BASE_CHAIN,
+    CHECK,
+    GUARDED,
+    SETS,
+    SOURCE,
+    check_rules,
+    link_local,
+    source_keys,
+    table_requests,
+)
 from .nft_table import GUARD
 from .nft_transaction import commit, generation, retry
 
@@ -48,7 +58,7 @@ def add(sock: Socket, attachment: Attachment, addresses: list[bytes], mac: bytes
 def _try_add(sock: Socket, attachment: Attachment, addresses: list[bytes]) -> None:
     key = _key(attachment.host_veth())
     genid, whole, guarded = _look(sock, key)
-    changes = [] if whole else skeleton()
+    changes = [] if whole else table_requests()
     if guarded:
         changes += _deletions(sock, {key})
     for table in SETS:
@@ -65,7 +75,7 @@ def remove(sock: Socket, attachment: Attachment) -> None:
 
 def _try_remove(sock: Socket, key: bytes) -> None:
     present, *found = sock.ask(nft.get_generation(), *[nft.get_element(table, GUARDED, key) for table in SETS])
-    if any(map(is_there, found)):
+    if any(map(exists, found)):
         commit(sock, _deletions(sock, {key}), generation(present))
 
 
@@ -84,7 +94,7 @@ def gc(network: str, valid: list[Attachment]) -> None:
 def _collect(sock: Socket, marks: tuple[str, ...], keep: set[str]) -> None:
     while True:
         genid = generation(sock.ask(nft.get_generation())[0])
-        tables = [table for table in SETS if is_there(sock.ask(nft.get_table(table))[0])]
+        tables = [table for table in SETS if exists(sock.ask(nft.get_table(table))[0])]
         listed = {element for table in tables for element in _elements(sock, table, GUARDED)}
         stale = sorted({key for key, comment in listed if comment.startswith(marks) and comment not in keep})
         if stale:
@@ -106,7 +116,7 @@ def _is_empty(sock: Socket, table: str) -> bool:
     )
 
 
-def findings(attachment: Attachment, addresses: list[bytes]) -> list[str]:
+def differences(attachment: Attachment, addresses: list[bytes]) -> list[str]:
     """Return the differences between the guard and what it should be, one sentence each."""
     veth = attachment.host_veth()
     key = _key(veth)
@@ -116,12 +126,12 @@ def findings(attachment: Attachment, addresses: list[bytes]) -> list[str]:
             return [f"{veth} is not in the set {GUARDED} of nf_tables {GUARD}: nothing keeps it from spoofing"]
         words = [] if whole else [f"nf_tables {GUARD} lacks rules: nothing keeps {veth} from spoofing"]
         for table in SETS:
-            if not is_there(sock.ask(nft.get_element(table, GUARDED, key))[0]):
+            if not exists(sock.ask(nft.get_element(table, GUARDED, key))[0]):
                 words.append(f"{veth} is not in the set {GUARDED} of nf_tables {table}: nothing keeps it from spoofing")
             wanted = source_keys(table, key, addresses)
             answers = sock.ask(*[nft.get_element(table, name, source) for name, source in wanted])
             for (name, source), answer in zip(wanted, answers):
-                if not is_there(answer):
+                if not exists(answer):
                     address = text_of(source[_IFNAMSIZ:])
                     words.append(f"{address} is not in {table} {name}: its packets are dropped")
     return words
@@ -137,11 +147,11 @@ def guarded() -> dict[str, list[bytes]]:
     return {name: [a for a in sources if a[:2] != b"\xfe\x80"] for name, sources in found.items()}
 
 
-def refusal() -> str:
+def why_unavailable() -> str:
     """Return why the kernel would not guard, "" if it would: a transaction without its end is tried and undone."""
     try:
         with open_socket() as sock:
-            refused = [a.error for a in sock.batch(nft.batch(skeleton(), None)[:-1]) if a.error is not None]
+            refused = [a.error for a in sock.batch(nft.batch(table_requests(), None)[:-1]) if a.error is not None]
     except (CniError, OSError) as e:
         return words_of(e)
     return str(refused[0]) if refused else ""
@@ -181,10 +191,10 @@ def _look(sock: Socket, key: bytes) -> tuple[int, bool, bool]:
         # A chain's use counts its rules and what leads to it; after `nft flush table` there are none.
         for uses in (1, len(check_rules(table, {})) + 1):
             chain = next(answers)
-            whole = is_there(chain) and chain.one()[1].get(nft.NFTA_CHAIN_USE, 0) == uses and whole
+            whole = exists(chain) and chain.one()[1].get(nft.NFTA_CHAIN_USE, 0) == uses and whole
         for _ in sets:
-            whole = is_there(next(answers)) and whole
-        guarded = is_there(next(answers)) or guarded
+            whole = exists(next(answers)) and whole
+        guarded = exists(next(answers)) or guarded
     return genid, whole, guarded
 
 

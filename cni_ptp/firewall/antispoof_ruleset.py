@@ -66,7 +66,7 @@ _ARP_OF_IPV4 = b"\x00\x01\x08\x00\x06\x04"
 _ARP_SADDR = 14
 
 
-def skeleton() -> list[Request]:
+def table_requests() -> list[Request]:
     """Return the requests that give both tables their sets and exactly the rules they must have; elements stay."""
     requests = []
     first = 1

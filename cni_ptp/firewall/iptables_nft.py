@@ -12,7 +12,7 @@ from ..base.errors import NetlinkError
 from ..base.ip import bits, text_of
 from ..cni.attachment import Attachment, go_network_hash
 from ..netlink import nft, nft_expr, nft_rule
-from ..netlink.nft import is_there
+from ..netlink.nft import exists
 from ..netlink.nft_define import delete_chain
 from ..netlink.nft_element import comment_of
 from .nft_socket import open_socket
@@ -48,14 +48,14 @@ class Jump:
         self.is_anothers = is_anothers
 
 
-def remove(sock: Socket, attachment: Attachment, hints: list[bytes]) -> None:
+def remove(sock: Socket, attachment: Attachment, known_addresses: list[bytes]) -> None:
     """Neither a chain nor a jump nor a rule of the attachment is left of what iptables-nft or the Go plugin made.
 
     hints: the attachment's packed addresses as far as they are known.  A jump for another address stays while the host
     routes that to a container: the chain may serve another interface of it.
     """
     for version in IPTABLES_NAT:
-        retry("remove the rules that iptables made", _try_remove, sock, version, attachment, hints)
+        retry("remove the rules that iptables made", _try_remove, sock, version, attachment, known_addresses)
     prefix = attachment.go_nft_hash()
     retry("remove the rules that the Go plugin made", _try_remove_go_rules, sock, prefix, (), False)
 
@@ -63,7 +63,7 @@ def remove(sock: Socket, attachment: Attachment, hints: list[bytes]) -> None:
 def chain_rules(sock: Socket, version: int, attachment: Attachment) -> list[Message] | None:
     """The rules of the container's chain as they came; None if there is no such chain."""
     table = IPTABLES_NAT[version]
-    if not is_there(sock.ask(nft.get_chain(table, attachment.go_chain()))[0]):
+    if not exists(sock.ask(nft.get_chain(table, attachment.go_chain()))[0]):
         return None
     return sock.dump(nft_rule.dump_rules(table, attachment.go_chain())).messages
 
@@ -93,13 +93,13 @@ def source_of(attrs: dict[object, object], offset: int, length: int) -> bytes | 
     return None
 
 
-def _try_remove(sock: Socket, version: int, attachment: Attachment, hints: Iterable[bytes]) -> None:
+def _try_remove(sock: Socket, version: int, attachment: Attachment, known_addresses: Iterable[bytes]) -> None:
     table = IPTABLES_NAT[version]
     genid_answer, chain_answer = sock.ask(nft.get_generation(), nft.get_chain(table, attachment.go_chain()))
-    if not is_there(chain_answer):
+    if not exists(chain_answer):
         return
     there = jumps(sock, version, attachment)
-    known = set(hints)
+    known = set(known_addresses)
     gone = [jump for jump in there if not jump.is_anothers and (jump.source in known or not is_routed(jump.source))]
     changes = [nft_rule.delete_rule(table, POSTROUTING, jump.handle) for jump in gone]
     if len(gone) == len(there):
@@ -127,7 +127,7 @@ def _try_remove_go_rules(sock: Socket, prefix: str, keep: tuple[str, ...], route
     routed_stay: whether a rule stays while the host routes its source to a container.
     """
     genid_answer, chain_answer = sock.ask(nft.get_generation(), nft.get_chain(GO_TABLE, GO_CHAIN))
-    if not is_there(chain_answer):
+    if not exists(chain_answer):
         return
     changes = []
     for message in sock.dump(nft_rule.dump_rules(GO_TABLE, GO_CHAIN)).messages:
@@ -175,7 +175,7 @@ def gc(network: str, valid: list[Attachment], is_complete: bool) -> None:
 def _containers(sock: Socket, version: int, network: str) -> list[str]:
     """The containers of the network that a jump in POSTROUTING names in its comment."""
     table = IPTABLES_NAT[version]
-    if not is_there(sock.ask(nft.get_chain(table, POSTROUTING))[0]):
+    if not exists(sock.ask(nft.get_chain(table, POSTROUTING))[0]):
         return []
     messages = sock.dump(nft_rule.dump_rules(table, POSTROUTING)).messages
     return sorted({containerid for m in messages for containerid in [container_in(m.payload, network)] if containerid})
@@ -189,7 +189,7 @@ def container_in(raw: bytes, network: str) -> str:
     return raw[start + len(mark) : end].decode("utf-8", "replace") if start >= 0 and end > 0 else ""
 
 
-def findings(attachment: Attachment, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]) -> list[str]:
+def differences(attachment: Attachment, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]) -> list[str]:
     """What is missing of the masquerading by iptables-nft of (packed address, prefix length) each, in words."""
     words = []
     with open_socket() as sock:

@@ -7,10 +7,10 @@ for.  Source: docs/masquerade.md.
 
 from __future__ import annotations
 
-from ..netlink.nft import get_chain, is_there
+from ..netlink.nft import exists, get_chain
 from ..netlink.sock import NETLINK_NETFILTER, Socket
 from .iptables_legacy import has_nat
-from .nft_table import others_chains
+from .nft_table import foreign_chains
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,27 +75,27 @@ class Masquerade:
 
             masquerade_add_iptables.add_instead(self, addresses, refused)
             return
-        hints = [address for address, _ in addresses]
-        self.remove_from_iptables_nft(hints)
+        known_addresses = [address for address, _ in addresses]
+        self.remove_from_iptables_nft(known_addresses)
         if has_nat(4) or has_nat(6):
             from . import masquerade_del
 
-            masquerade_del.remove_from_iptables_legacy(self, hints)
+            masquerade_del.remove_from_iptables_legacy(self, known_addresses)
 
-    def remove_from_iptables_nft(self, hints: list[bytes]) -> None:
+    def remove_from_iptables_nft(self, known_addresses: list[bytes]) -> None:
         """What iptables-nft and the Go plugin's nftables backend keep for the attachment is gone."""
         sock = self.socket()
-        if any(map(is_there, sock.ask(*[get_chain(*place) for place in others_chains(self.attachment)]))):
+        if any(map(exists, sock.ask(*[get_chain(*place) for place in foreign_chains(self.attachment)]))):
             from . import iptables_nft
 
-            iptables_nft.remove(sock, self.attachment, hints)
+            iptables_nft.remove(sock, self.attachment, known_addresses)
 
-    def remove(self, hints: list[bytes]) -> None:
+    def remove(self, known_addresses: list[bytes]) -> None:
         """Nothing is masqueraded for the attachment by any backend, ours or the Go plugin's.
 
         hints: packed addresses it may have had.  Every part is tried; the first failure is raised, with the others.
         """
-        self.removal().commit(hints)
+        self.removal().commit(known_addresses)
 
     def removal(self) -> Removal:
         """Return what removes all of it: prepared, but nothing has been removed."""
@@ -103,10 +103,10 @@ class Masquerade:
 
         return Removal(self)
 
-    def undo(self, hints: list[bytes]) -> None:
+    def undo(self, known_addresses: list[bytes]) -> None:
         """Remove what `add` added, and put back what it took over."""
         try:
-            self.remove(hints)
+            self.remove(known_addresses)
         finally:
             if self.taken:
                 from . import nft_take_over
@@ -117,10 +117,10 @@ class Masquerade:
         """What is missing, in words; [] if each address is masqueraded, by the backend or (none given) by any."""
         from . import masquerade_check
 
-        return masquerade_check.findings(self.attachment, self.backend, addresses, self.options)
+        return masquerade_check.differences(self.attachment, self.backend, addresses, self.options)
 
     def status(self) -> list[str]:
         """Why `add` would fail, in words; [] if it can be expected to work."""
         from . import masquerade_check
 
-        return masquerade_check.refusals(self.backend)
+        return masquerade_check.why_unavailable(self.backend)

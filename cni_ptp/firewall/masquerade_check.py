@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..cni.masquerade_options import Options, Variant
 
 
-def findings(
+def differences(
     attachment: Attachment, backend: str, addresses: list[tuple[bytes, int]], options: Options | None
 ) -> list[str]:
     """As Masquerade.check."""
@@ -27,7 +27,7 @@ def findings(
     from .. import iptables_cmd
 
     try:
-        by_iptables = iptables_cmd.findings(attachment, addresses, variants)
+        by_iptables = iptables_cmd.differences(attachment, addresses, variants)
     except (OSError, CniError) as e:
         by_iptables = [words_of(e)]
     return by_iptables if backend or not by_iptables else words
@@ -37,19 +37,19 @@ def _nft_findings(
     attachment: Attachment, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]
 ) -> list[str]:
     try:
-        return nft_check.findings(attachment, addresses, variants)
+        return nft_check.differences(attachment, addresses, variants)
     except OSError as e:
         return [f"nf_tables: {words_of(e)}"]
 
 
-def refusals(backend: str) -> list[str]:
+def why_unavailable(backend: str) -> list[str]:
     """As Masquerade.status."""
     from .. import iptables_cmd
 
-    by_nft = "" if backend == "iptables" else nft_check.refusal()
+    by_nft = "" if backend == "iptables" else nft_check.why_unavailable()
     if backend != "iptables" and not by_nft:
         return []
-    by_iptables = "" if backend == "nftables" else iptables_cmd.unusable()
+    by_iptables = "" if backend == "nftables" else iptables_cmd.why_unavailable()
     if backend != "nftables" and not by_iptables:
         return []
     return [f"ipMasq can not be had: {words}" for words in (by_nft, by_iptables) if words]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..base.errors import KERNEL_REFUSED, CniError, words_of
-from ..netlink.nft import get_chain, get_table, is_there
+from ..netlink.nft import exists, get_chain, get_table
 from .iptables_legacy import has_nat
-from .nft_table import GUARD, GUARD_ARP, LAYOUTS, others_chains
+from .nft_table import GUARD, GUARD_ARP, LAYOUTS, foreign_chains
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ class Removal:
         self.failures: list[Exception] = []
         self.steps = (*_steps_in_nf_tables(masquerade, self.failures), remove_from_iptables_legacy)
 
-    def commit(self, hints: list[bytes]) -> None:
+    def commit(self, known_addresses: list[bytes]) -> None:
         """As Masquerade.remove."""
         for step in self.steps:
             try:
-                step(self.masquerade, hints)
+                step(self.masquerade, known_addresses)
             except OSError as e:
                 if not _kernel_has_none(e, self.masquerade):
                     self.failures.append(e)
@@ -58,11 +58,11 @@ def _steps_in_nf_tables(masquerade: Masquerade, failures: list[Exception]) -> li
     asked = [
         get_table(GUARD),
         get_table(GUARD_ARP),
-        *[get_chain(*place) for place in others_chains(masquerade.attachment)],
+        *[get_chain(*place) for place in foreign_chains(masquerade.attachment)],
     ]
     asked += [get_table(table) for table, _ in ours]
     try:
-        guard, arp_guard, *there = [is_there(answer) for answer in masquerade.socket().ask(*asked)]
+        guard, arp_guard, *there = [exists(answer) for answer in masquerade.socket().ask(*asked)]
     except OSError as e:
         if not _kernel_has_none(e, masquerade):
             failures.append(e)
@@ -74,9 +74,9 @@ def _steps_in_nf_tables(masquerade: Masquerade, failures: list[Exception]) -> li
     if present:
         from .nft_del import remove as remove_from_tables
 
-        def remove_ours(m: Masquerade, hints: list[bytes]) -> None:
+        def remove_ours(m: Masquerade, known_addresses: list[bytes]) -> None:
             for layout in filter(None, own):
-                remove_from_tables(m.socket(), m.attachment, hints, layout)
+                remove_from_tables(m.socket(), m.attachment, known_addresses, layout)
 
         steps.append(remove_ours)
     if any(others):
@@ -86,23 +86,23 @@ def _steps_in_nf_tables(masquerade: Masquerade, failures: list[Exception]) -> li
     return steps
 
 
-def _remove_others(masquerade: Masquerade, hints: list[bytes]) -> None:
+def _remove_others(masquerade: Masquerade, known_addresses: list[bytes]) -> None:
     from . import iptables_nft
 
-    iptables_nft.remove(masquerade.socket(), masquerade.attachment, hints)
+    iptables_nft.remove(masquerade.socket(), masquerade.attachment, known_addresses)
 
 
-def _remove_guard(masquerade: Masquerade, hints: list[bytes]) -> None:
+def _remove_guard(masquerade: Masquerade, known_addresses: list[bytes]) -> None:
     """Of "antiSpoof": it is in nf_tables as well, and so is asked about on the same socket."""
     from . import antispoof
 
     antispoof.remove(masquerade.socket(), masquerade.attachment)
 
 
-def remove_from_iptables_legacy(masquerade: Masquerade, hints: list[bytes]) -> None:
+def remove_from_iptables_legacy(masquerade: Masquerade, known_addresses: list[bytes]) -> None:
     """What the old interface of iptables keeps for the attachment is gone; if it has no table, no program runs."""
     if has_nat(4) or has_nat(6):
         from .. import iptables_cmd
 
         likely = masquerade.backend == "iptables" or masquerade.sock is None
-        iptables_cmd.remove_legacy(masquerade.attachment, hints, likely)
+        iptables_cmd.remove_legacy(masquerade.attachment, known_addresses, likely)

@@ -12,11 +12,11 @@ from ..netlink.nft import (
     NFTA_CHAIN_HOOK,
     NFTA_CHAIN_USE,
     NFTA_HOOK_PRIORITY,
+    exists,
     get_chain,
     get_element,
     get_generation,
     get_set,
-    is_there,
     new_element,
 )
 from .nft_table import LAYOUTS, POSTROUTING, PRIORITY, element_comment, element_places, table_of
@@ -104,18 +104,18 @@ def _changes_to_add(
     genid = generation(next(answers))
     changes: list[Request] = []
     rules = [_uses(next(answers)) for _ in tables]
-    sets_there = [is_there(next(answers)) for _ in wanted]
+    sets_there = [exists(next(answers)) for _ in wanted]
     present = [next(answers) for _ in wanted]
     whole = all(sets_there) and all(used >= len(versions) for used, (_, versions) in zip(rules, tables))
     if varied:
         whole = is_whole(varied, answers) and whole
     if not whole:
-        from .nft_repair import mending  # once a host, as a rule
+        from .nft_repair import repair_requests  # once a host, as a rule
 
         for table, versions in tables:
-            changes += mending(sock, table, versions, addresses, varied)
+            changes += repair_requests(sock, table, versions, addresses, varied)
     for (table, name, key, comment), answer in zip(wanted, present):
-        if is_there(answer):
+        if exists(answer):
             from .nft_take_over import remove_elements, take_over
 
             removed = take_over(sock, (table, name, key, comment), answer, addresses)
@@ -145,7 +145,7 @@ def _uses(answer: Answer) -> int:
 
     0 also if it has another place among the NAT chains, as version 1.0.0 made it.
     """
-    if not is_there(answer):
+    if not exists(answer):
         return -1
     found = answer.one()[1]
     if found.get(NFTA_CHAIN_HOOK, {}).get(NFTA_HOOK_PRIORITY) != PRIORITY:

@@ -7,20 +7,20 @@ import errno
 from ..base.errors import NetlinkError, words_of
 from ..base.ip import text_of, version_of
 from ..netlink import nft, nft_expr, nft_rule
-from ..netlink.nft import is_there
+from ..netlink.nft import exists
 from ..netlink.nft_define import NF_IP_PRI_NAT_SRC, delete_table
 from ..netlink.nft_dump import NFTA_TABLE_USE, dump_bounds, dump_sets, get_table_use, read_bounds, read_sets
 from ..netlink.nft_element import comment_in
 from .nft_del import deletions
 from .nft_owner import network_marks, owner_marks, parse_comment, variant_of
-from .nft_ruleset import chains, own_set_length, rules, skeleton
+from .nft_ruleset import chains, rules, subnet_set_length, table_requests
 from .nft_search import search
 from .nft_socket import open_socket
 from .nft_table import (
     LAYOUTS,
     POSTROUTING,
     element_places,
-    has_own_set,
+    has_subnet_set,
     masq_set,
     masquerade_chain,
     operators_set,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 _MOST_DELETIONS = 128  # an address has two elements of about 100 bytes: the batch must fit the send buffer
 
 
-def findings(attachment: Attachment, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]) -> list[str]:
+def differences(attachment: Attachment, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]) -> list[str]:
     """What is missing of the masquerading of (packed address, prefix length) each, in words.
 
     variants: as for nft_masquerade.add.
@@ -57,7 +57,7 @@ def findings(attachment: Attachment, addresses: list[tuple[bytes, int]], variant
         for table, versions in layout:
             words += _rules_missing(sock, table, versions, addresses, tuple(varied))
         if varied:
-            from .nft_variant_check import findings as findings_of_variants
+            from .nft_variant_check import differences as findings_of_variants
 
             words += findings_of_variants(sock, layout, varied, _lacks)
         for address, length in addresses:
@@ -70,7 +70,7 @@ def _layout(sock: Socket) -> Layout:
     """The tables that are there."""
     for layout in LAYOUTS:
         answers = sock.ask(*[nft.get_table(table) for table, _ in layout])
-        there = tuple(part for part, answer in zip(layout, answers) if is_there(answer))
+        there = tuple(part for part, answer in zip(layout, answers) if exists(answer))
         if there:
             return there
     return ()
@@ -87,7 +87,7 @@ def _rules_missing(
 
     A table of version 1.0.0, whose base chain is at srcnat, is whole without the rule for the operator's set.
     """
-    lengths = {v: {n for a, n in addresses if version_of(a) == v and has_own_set(a, n)} for v in versions}
+    lengths = {v: {n for a, n in addresses if version_of(a) == v and has_subnet_set(a, n)} for v in versions}
     wanted = [v for v in versions if any(version_of(a) == v for a, _ in addresses)]
     words = []
     spares = not _is_early(sock, table)
@@ -107,15 +107,13 @@ def _lacks(sock: Socket, table: str, chain: str, needed: list[list[bytes]]) -> l
 
 def _is_early(sock: Socket, table: str) -> bool:
     answer = sock.ask(nft.get_chain(table, POSTROUTING))[0]
-    hook = answer.one()[1].get(nft.NFTA_CHAIN_HOOK, {}) if is_there(answer) else {}
+    hook = answer.one()[1].get(nft.NFTA_CHAIN_HOOK, {}) if exists(answer) else {}
     return hook.get(nft.NFTA_HOOK_PRIORITY) == NF_IP_PRI_NAT_SRC
 
 
 def _rules(sock: Socket, table: str, chain: str) -> list[Any]:
     return (
-        sock.dump(nft_rule.dump_rules(table, chain)).read()
-        if is_there(sock.ask(nft.get_chain(table, chain))[0])
-        else []
+        sock.dump(nft_rule.dump_rules(table, chain)).read() if exists(sock.ask(nft.get_chain(table, chain))[0]) else []
     )
 
 
@@ -149,7 +147,7 @@ def _element_missing(
     return []
 
 
-def refusal() -> str:
+def why_unavailable() -> str:
     """Why the kernel would not masquerade, "" if it would: a transaction that is never ended is tried and undone.
 
     Source: net/netfilter/nfnetlink.c nfnetlink_rcv_batch: without NFNL_MSG_BATCH_END everything is aborted.
@@ -160,7 +158,7 @@ def refusal() -> str:
             for layout in LAYOUTS:
                 words = ""
                 for table, versions in layout:
-                    requests = nft.batch(skeleton(table, versions, {v: set() for v in versions}), None)[:-1]
+                    requests = nft.batch(table_requests(table, versions, {v: set() for v in versions}), None)[:-1]
                     refused = [a.error for a in sock.batch(requests) if a.error is not None]
                     if refused:
                         words = str(refused[0])
@@ -200,7 +198,7 @@ def gc(network: str, valid: list[Attachment]) -> None:
         raise
     with sock:
         for layout in LAYOUTS:
-            there = tuple(part for part in layout if is_there(sock.ask(nft.get_table(part[0]))[0]))
+            there = tuple(part for part in layout if exists(sock.ask(nft.get_table(part[0]))[0]))
             retry("collect stale masquerading", _collect, sock, there, network, keep)
             for table, versions in there:
                 if _has_variants(sock, table, versions):
@@ -235,7 +233,7 @@ def delete_if_empty(sock: Socket, table: str, versions: tuple[int, ...]) -> None
     def is_ours(name: str) -> bool:
         if name in [operators_set(v) for v in versions]:
             return not _is_filled(sock, table, name)
-        return any(name == masq_set(v) or own_set_length(name, v) is not None for v in versions)
+        return any(name == masq_set(v) or subnet_set_length(name, v) is not None for v in versions)
 
     def attempt() -> None:
         genid = generation(sock.ask(nft.get_generation())[0])
@@ -259,9 +257,9 @@ def holds_only(sock: Socket, table: str, names: list[str], is_ours: Callable[[st
     The kernel deletes a table with all that it holds, whoever made it.
     """
     use, *answers = sock.ask(get_table_use(table), *[nft.get_chain(table, name) for name in names])
-    if not is_there(use):
+    if not exists(use):
         return False
     sets = read_sets(sock.dump(dump_sets(table)).read(), table)
-    ours = len([answer for answer in answers if is_there(answer)]) + len([name for name in sets if is_ours(name)])
+    ours = len([answer for answer in answers if exists(answer)]) + len([name for name in sets if is_ours(name)])
     held: int = use.one()[1].get(NFTA_TABLE_USE, 0)
     return held <= ours

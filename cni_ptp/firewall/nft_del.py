@@ -6,7 +6,7 @@ What an address has of an earlier owner: nft_take_over.  How races are met: nft_
 from __future__ import annotations
 
 from ..base.ip import version_of
-from ..netlink.nft import get_element, get_generation, is_there
+from ..netlink.nft import exists, get_element, get_generation
 from ..netlink.nft_element import comment_in, delete_element
 from .nft_owner import owner_marks, parse_comment, variant_of
 from .nft_table import element_places, masq_set, table_of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .nft_table import Layout
 
 
-def remove(sock: Socket, attachment: Attachment, hints: Iterable[bytes], layout: Layout) -> None:
+def remove(sock: Socket, attachment: Attachment, known_addresses: Iterable[bytes], layout: Layout) -> None:
     """No address is masqueraded for the attachment by these tables, which are there.
 
     hints: addresses it may have had; if they do not lead to all of them, the whole table is searched.  Kernel errors as
@@ -30,7 +30,7 @@ def remove(sock: Socket, attachment: Attachment, hints: Iterable[bytes], layout:
     """
     marks = owner_marks(attachment)
     versions = [v for _, versions in layout for v in versions]
-    candidates = {addr for addr in hints if version_of(addr) in versions}
+    candidates = {addr for addr in known_addresses if version_of(addr) in versions}
     searched = False  # what searching found is kept from try to try
 
     def attempt() -> None:
@@ -73,4 +73,4 @@ def deletions(sock: Socket, layout: Layout, found: dict[bytes, str]) -> list[Req
         table = table_of(layout, version_of(addr))
         places += [(table, *place) for place in element_places(addr, length, variant_of(comment))]
     answers = sock.ask(*[get_element(*place) for place in places])
-    return [delete_element(*place) for place, answer in zip(places, answers) if is_there(answer)]
+    return [delete_element(*place) for place, answer in zip(places, answers) if exists(answer)]

@@ -6,8 +6,8 @@ from ..base import errnos
 from ..base.errors import NetlinkError
 from ..base.ip import version_of
 from ..netlink import nft, nft_define, nft_dump, nft_rule
-from .nft_ruleset import own_set_length, skeleton
-from .nft_table import POSTROUTING, has_own_set, masq_set, operators_set, variant_spared_set
+from .nft_ruleset import subnet_set_length, table_requests
+from .nft_table import POSTROUTING, has_subnet_set, masq_set, operators_set, variant_spared_set
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _EARLY = (nft_define.NF_INET_POST_ROUTING, nft_define.NF_IP_PRI_NAT_SRC)
 
 
-def mending(
+def repair_requests(
     sock: Socket,
     table: str,
     versions: tuple[int, ...],
@@ -32,14 +32,14 @@ def mending(
     """
     lengths: dict[int, set[int]] = {version: set() for version in versions}
     for addr, length in addresses.items():
-        if version_of(addr) in lengths and has_own_set(addr, length):
+        if version_of(addr) in lengths and has_subnet_set(addr, length):
             lengths[version_of(addr)].add(length)
     there = sets_of(sock, table)
     for version in versions:
-        lengths[version].update(n for n in [own_set_length(name, version) for name in there] if n is not None)
+        lengths[version].update(n for n in [subnet_set_length(name, version) for name in there] if n is not None)
     operators = tuple([version for version in versions if operators_set(version) in there])
     variants = _variants(versions, there, [v for v in wanted if v.version in versions], unwanted)
-    requests = _early_chain_deleted(sock, table) + skeleton(table, versions, lengths, operators, variants)
+    requests = _early_chain_deleted(sock, table) + table_requests(table, versions, lengths, operators, variants)
     for variant in wanted:
         if variant.version in versions and variant.networks:
             requests += _networks(table, variant)
@@ -73,7 +73,7 @@ def _early_chain_deleted(sock: Socket, table: str) -> list[Request]:
     A connection that is being made meets the old one or the new one, for both change at once.
     """
     answer = sock.ask(nft_define.get_whole_chain(table, POSTROUTING))[0]
-    if not nft.is_there(answer):
+    if not nft.exists(answer):
         return []
     found = answer.one()[1]
     hook = found.get(nft.NFTA_CHAIN_HOOK, {})

@@ -62,7 +62,7 @@ from .nft_table import (
     masq_set,
     masquerade_chain,
     operators_set,
-    own_set,
+    subnet_set,
     variant_chain,
     variant_set,
     variant_spared_set,
@@ -86,7 +86,7 @@ _BITS = {4: 32, 6: 128}
 # --- the table ------------------------------------------------------------------------------------------------------
 
 
-def skeleton(
+def table_requests(
     table: str,
     versions: tuple[int, ...],
     lengths: dict[int, set[int]],
@@ -130,7 +130,7 @@ def chains(versions: tuple[int, ...]) -> list[str]:
 def _sets(table: str, version: int, lengths: set[int], numbers: dict[str, int]) -> list[Request]:
     wanted = [(masq_set(version), [_TYPE[version]], "addresses of containers to be masqueraded")]
     for length in sorted(lengths, reverse=True):
-        wanted.append((own_set(version, length), [_TYPE[version]] * 2, "each with its own subnet: not masqueraded"))
+        wanted.append((subnet_set(version, length), [_TYPE[version]] * 2, "each with its own subnet: not masqueraded"))
     requests = []
     for name, types, text in wanted:
         numbers[name] = len(numbers) + 1
@@ -157,7 +157,7 @@ def _variant_sets(table: str, variant: Variant, numbers: dict[str, int]) -> list
     return requests
 
 
-def own_set_length(name: str, version: int) -> int | None:
+def subnet_set_length(name: str, version: int) -> int | None:
     """The prefix length in the name of an own set; None if the name is not of one."""
     text = name[len(f"own{version}_") :]
     if not name.startswith(f"own{version}_") or not text.isdigit() or int(text) >= _BITS[version]:
@@ -181,7 +181,9 @@ def rules(
     if chain == POSTROUTING:
         return [_goto(table, v, masq_set(v), masquerade_chain(v), numbers) for v in versions]
     version = 4 if chain == masquerade_chain(4) else 6
-    own = [_own(table, version, n, numbers.get(own_set(version, n), 0)) for n in sorted(lengths[version], reverse=True)]
+    own = [
+        _own(table, version, n, numbers.get(subnet_set(version, n), 0)) for n in sorted(lengths[version], reverse=True)
+    ]
     spared = [_spared(table, version, operators_set(version), numbers)] if spares else []
     varied = [
         _goto(table, version, variant_set(version, v.name), variant_chain(v.version, v.name), numbers)
@@ -225,7 +227,7 @@ def _own(table: str, version: int, length: int, number: int) -> list[bytes]:
         payload_network(NFT_REG_1, saddr, size),
         payload_network(second, daddr, size),
         bitwise_and(second, network_of(b"\xff" * size, length)),
-        lookup(NFT_REG_1, own_set(version, length), number),
+        lookup(NFT_REG_1, subnet_set(version, length), number),
         return_(),
     ]
 

@@ -46,4 +46,4 @@ def _dump(sock: Socket, table: str, name: str) -> list[Message]:
             if e.errno != errnos.EINTR:
                 raise
             sleep(_PAUSE_S)
-    raise CniError(TRY_AGAIN_LATER, request.about, "the list changed each time it was being read")
+    raise CniError(TRY_AGAIN_LATER, request.operation, "the list changed each time it was being read")

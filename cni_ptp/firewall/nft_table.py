@@ -32,7 +32,7 @@ IPTABLES_NAT = {4: "ip nat", 6: "ip6 nat"}
 GO_TABLE, GO_CHAIN = "inet cni_plugins_masquerade", "masq_checks"
 
 
-def others_chains(attachment: Attachment) -> list[tuple[str, str]]:
+def foreign_chains(attachment: Attachment) -> list[tuple[str, str]]:
     """(table, chain) of each chain in which iptables-nft and the Go plugin keep what is the attachment's."""
     chain = attachment.go_chain()
     return [(IPTABLES_NAT[4], chain), (IPTABLES_NAT[6], chain), (GO_TABLE, GO_CHAIN)]
@@ -48,12 +48,12 @@ def operators_set(version: int) -> str:
     return f"nonmasquerade{version}"
 
 
-def own_set(version: int, length: int) -> str:
+def subnet_set(version: int, length: int) -> str:
     """The set of (address, its subnet) for the addresses whose subnet has this prefix length."""
     return f"own{version}_{length}"
 
 
-def has_own_set(addr: bytes, length: int) -> bool:
+def has_subnet_set(addr: bytes, length: int) -> bool:
     """Whether the subnet holds more than the address itself; what a container sends to itself never leaves it."""
     return length < bits(addr)
 
@@ -112,8 +112,8 @@ def element_places(addr: bytes, length: int, variant: str = "") -> list[tuple[st
     """(set, key) of each element that an address of a subnet has."""
     version = version_of(addr)
     places = [(masq_set(version), addr)]
-    if has_own_set(addr, length):
-        places.append((own_set(version, length), own_key(addr, length)))
+    if has_subnet_set(addr, length):
+        places.append((subnet_set(version, length), own_key(addr, length)))
     if variant:
         places.append((variant_set(version, variant), addr))
     return places

@@ -6,7 +6,7 @@ How races are met: nft_transaction.
 from __future__ import annotations
 
 from ..base.errors import KERNEL_REFUSED, CniError
-from ..netlink.nft import get_element, get_generation, get_set, is_there, new_element
+from ..netlink.nft import exists, get_element, get_generation, get_set, new_element
 from ..netlink.nft_element import comment_in, delete_element
 from ..netlink.rt_link import Link, get_link
 from ..netlink.sock import NETLINK_ROUTE, Socket
@@ -90,7 +90,7 @@ def put_back(sock: Socket, elements: list[Element]) -> None:
             *[get_element(table, name, key) for table, name, key, _ in elements],
         )
         sets, found = answers[: len(elements)], answers[len(elements) :]
-        changes = [new_element(*e) for e, s, f in zip(elements, sets, found) if is_there(s) and not is_there(f)]
+        changes = [new_element(*e) for e, s, f in zip(elements, sets, found) if exists(s) and not exists(f)]
         if changes:
             commit(sock, changes, generation(present))
 

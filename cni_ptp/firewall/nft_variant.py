@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..base.ip import parse_ip
 from ..cni.masquerade_options import MASQUERADE, NAME_DIGITS, RANDOM_FULLY, SNAT, Variant
-from ..netlink.nft import NFTA_CHAIN_USE, get_chain, get_element, is_there
+from ..netlink.nft import NFTA_CHAIN_USE, exists, get_chain, get_element
 from .nft_table import masq_set, table_of, variant_chain, variant_spared_set
 
 TYPE_CHECKING = False
@@ -38,8 +38,8 @@ def is_whole(variants: list[Variant], answers: Iterator[Answer]) -> bool:
         answer = next(answers)
         # Its own rules, and the one that leads to it.
         uses = 2 + bool(variant.networks)
-        whole = is_there(answer) and answer.one()[1].get(NFTA_CHAIN_USE, 0) >= uses and whole
-        whole = (not variant.networks or is_there(next(answers))) and whole
+        whole = exists(answer) and answer.one()[1].get(NFTA_CHAIN_USE, 0) >= uses and whole
+        whole = (not variant.networks or exists(next(answers))) and whole
     return whole
 
 

@@ -7,7 +7,7 @@ from ..netlink.nft_define import delete_chain
 from ..netlink.nft_dump import dump_bounds, dump_elements, read_bounds, read_elements
 from ..netlink.nft_interval import bounds, delete_set
 from ..netlink.nft_rule import flush_chain
-from .nft_repair import mending, sets_of
+from .nft_repair import repair_requests, sets_of
 from .nft_ruleset import variant_rules
 from .nft_table import table_of, variant_chain, variant_set, variant_spared_set
 from .nft_transaction import commit, generation, retry
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .nft_table import Layout
 
 
-def findings(
+def differences(
     sock: Socket,
     layout: Layout,
     variants: list[Variant],
@@ -61,7 +61,7 @@ def collect(sock: Socket, table: str, versions: tuple[int, ...]) -> None:
         variants = [variant for version in versions for variant in listed(version, there)]
         unused = tuple([variant for variant in variants if not _has_addresses(sock, table, variant)])
         if unused:
-            changes = mending(sock, table, versions, {}, [], unused)
+            changes = repair_requests(sock, table, versions, {}, [], unused)
             for variant in unused:
                 changes += _deletion(table, variant)
             commit(sock, changes, genid)

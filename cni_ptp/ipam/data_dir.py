@@ -6,8 +6,8 @@ from ..cni.conf import unusable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..base.jsonio import Fields
-    from ..cni.conf import Conf
+    from ..base.jsonio import JsonObject
+    from ..cni.conf import NetConf
 
 DATA_DIR = "/var/lib/cni/networks"
 # include/uapi/linux/limits.h PATH_MAX is 4,096, NAME_MAX 255; a network's directories lie below dataDir.
@@ -15,14 +15,14 @@ _MOST_PATH, _MOST_PART = 3800, 255
 _SHORT = 63  # characters, of at most 4 bytes each: nothing to count
 
 
-def ipam_of(conf: Conf) -> Fields:
+def ipam_of(conf: NetConf) -> JsonObject:
     """The ipam object.  CniError 7 if there is none."""
     if conf.ipam is None:
         raise unusable("IPAM config missing 'ipam' key")
     return conf.ipam
 
 
-def data_dir(conf: Conf) -> str:
+def data_dir(conf: NetConf) -> str:
     """Where the leases of all networks are.  CniError 6 or 7 as for the rest of the configuration."""
     path = ipam_of(conf).text("dataDir") or DATA_DIR
     check_path("ipam.dataDir", path)

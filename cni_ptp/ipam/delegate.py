@@ -11,20 +11,20 @@ from stat import S_ISREG
 
 from ..base import jsonio
 from ..base.errors import DELEGATE_FAILED, INVALID_ENVIRONMENT_VARIABLES, CniError, words_of
-from ..base.jsonio import Fields
+from ..base.jsonio import JsonObject
 from ..cni.attachment import Attachment
 from ..cni.conf import unusable
 from ..cni.result import Result
 from ..cni.result_read import parse
 from ..cni.versions import at_least
 from ..system import signals
-from ..system.spawn import Finished, Overrun, run
+from ..system.spawn import Finished, LimitExceeded, run
 from ..system.trusted import distrust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..cni.args import Args
-    from ..cni.conf import Conf
+    from ..cni.conf import NetConf
     from ..cni.result import Address
     from .source import Held
 
@@ -38,7 +38,7 @@ class Delegate:
 
     __slots__ = ("conf", "args", "kind", "path")
 
-    def __init__(self, conf: Conf, args: Args, kind: str) -> None:
+    def __init__(self, conf: NetConf, args: Args, kind: str) -> None:
         """The file is found and may be run.  CniError 7, or 4 without a CNI_PATH."""
         self.conf = conf
         self.args = args
@@ -50,7 +50,7 @@ class Delegate:
         try:
             out = self._call("ADD")
             try:
-                result = parse(Fields(jsonio.loads(out), ""), self.conf.cni_version)
+                result = parse(JsonObject(jsonio.loads(out), ""), self.conf.cni_version)
             except ValueError as e:
                 raise CniError(DELEGATE_FAILED, f"read the result of IPAM plugin {self.kind}", str(e)) from None
         except CniError as e:
@@ -107,7 +107,7 @@ class Delegate:
         about = f"run IPAM plugin {self.kind} for {command}"
         try:
             finished = run(self.path, [self.path], {**os.environ, "CNI_COMMAND": command}, self.conf.raw)
-        except Overrun as e:
+        except LimitExceeded as e:
             raise CniError(DELEGATE_FAILED, about, str(e)) from None
         except OSError as e:
             raise CniError(DELEGATE_FAILED, about, words_of(e)) from None
@@ -179,7 +179,7 @@ def _failure(about: str, finished: Finished) -> CniError:
             f"{about}: {_ending(finished.status)}",
         )
     try:
-        fields = Fields(jsonio.loads(finished.out), "")
+        fields = JsonObject(jsonio.loads(finished.out), "")
         code, msg, details = fields.number("code") or 0, fields.text("msg"), fields.text("details")
         if not code and not msg:
             raise ValueError("it is no error")  # a result perhaps, and then a crash

@@ -14,7 +14,7 @@ from .leases import Leases, owner_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..cni.args import Args
-    from ..cni.conf import Conf
+    from ..cni.conf import NetConf
     from ..cni.result import Address
     from .settings import Settings
     from .source import Held
@@ -25,7 +25,7 @@ class HostLocal:
 
     __slots__ = ("attachment", "data_dir", "_settings")
 
-    def __init__(self, conf: Conf, args: Args) -> None:
+    def __init__(self, conf: NetConf, args: Args) -> None:
         """Everything that the command needs is validated.  CniError 4, 6 or 7."""
         self.attachment = Attachment(conf.name, args.containerid, args.ifname)
         self.data_dir = data_dir(conf)

@@ -37,13 +37,13 @@ def rebuild(leases: Leases, keep: Callable[[Lease], bool] | None = None) -> None
     finally:
         use.close()
     _fill(leases.index, kept)
-    leases.index.seal()
+    leases.index.mark_current()
     leases.changed = False
 
 
 def _is_void(lease: Lease, began: int, use: reboot.Use) -> bool:
     address = lease.address()
-    if address is None or not (lease.torn or (lease.owner is not None and 0 < lease.made < began)):
+    if address is None or not (lease.incomplete or (lease.owner is not None and 0 < lease.made < began)):
         return False
     return not use.of(address)
 

@@ -17,10 +17,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..cni.args import Args
     from ..cni.attachment import Attachment
-    from ..cni.conf import Conf
+    from ..cni.conf import NetConf
 
 
-def of_delegate(kind: str, conf: Conf, args: Args) -> list[bytes]:
+def of_delegate(kind: str, conf: NetConf, args: Args) -> list[bytes]:
     """Return the packed addresses that the IPAM plugin `kind` gave the attachment, if its state is in CNI's format."""
     try:
         if kind == "host-local":
@@ -36,7 +36,7 @@ def of_delegate(kind: str, conf: Conf, args: Args) -> list[bytes]:
     return []
 
 
-def stale_of_delegate(kind: str, conf: Conf, args: Args, valid: list[Attachment]) -> dict[Attachment, list[bytes]]:
+def stale_of_delegate(kind: str, conf: NetConf, args: Args, valid: list[Attachment]) -> dict[Attachment, list[bytes]]:
     """Return the packed addresses that the IPAM plugin `kind` leased to others than the valid attachments."""
     if kind != "host-local":
         return {}
@@ -45,7 +45,7 @@ def stale_of_delegate(kind: str, conf: Conf, args: Args, valid: list[Attachment]
     return HostLocal(conf, args).stale(valid)
 
 
-def is_leased(conf: Conf, attachment: Attachment, address: bytes) -> bool | None:
+def is_leased(conf: NetConf, attachment: Attachment, address: bytes) -> bool | None:
     """Return whether a lease gives the packed address to the attachment, where its network keeps its leases.
 
     False if a lease, of this or another network, gives it to somebody else; None if there is none.

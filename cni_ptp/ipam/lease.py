@@ -13,7 +13,7 @@ from ..cni.args import is_name
 class Lease:
     """What a lease file says.  owner: its content, trimmed, or None if that names no owner.  made: ns since 1970."""
 
-    __slots__ = ("name", "owner", "torn", "made")
+    __slots__ = ("name", "owner", "incomplete", "made")
 
     def __init__(self, name: str, content: bytes | None, made: int) -> None:
         """content: None for what is no regular file."""
@@ -21,7 +21,7 @@ class Lease:
         self.name = name
         self.owner = text if _is_owner(text) else None
         # Go was killed, or the disk full, between its making the file and its writing.
-        self.torn = content is not None and (not text or "\0" in text)
+        self.incomplete = content is not None and (not text or "\0" in text)
         self.made = made
 
     def address(self) -> bytes | None:

@@ -59,7 +59,7 @@ class Index:
         # A file system that keeps whole seconds only could not show a change within the second.
         return leases == index + _BEHIND and leases % _SECOND != 0
 
-    def seal(self) -> None:
+    def mark_current(self) -> None:
         """Declare the index current; the caller has changed both alike."""
         if self.fd < 0:
             return

@@ -123,10 +123,10 @@ class Leases:
 
         index_rebuild.rebuild(self)
 
-    def seal(self) -> None:
+    def mark_current(self) -> None:
         """The index is current again, if a lease came or went."""
         if self.changed:
-            self.index.seal()
+            self.index.mark_current()
             self.changed = False
 
     # --- the files ---
@@ -213,7 +213,7 @@ class Leases:
             self.changed = True
             temporary_file.write(self.fd, b"probe")
             temporary_file.remove(self.fd)
-            self.seal()
+            self.mark_current()
 
     def unlink(self, name: str) -> None:
         """There is no such lease file."""
@@ -229,13 +229,13 @@ class Leases:
         """Leases that this call made and told nobody about are gone."""
         for name in names:
             self.unlink(name)
-        self.seal()
+        self.mark_current()
 
     def note(self, owner: str, names: list[str]) -> None:
         """The index knows what this call reserved."""
         try:
             self.index.hold(owner, names, [parse_ip(name) for name in names])
-            self.seal()
+            self.mark_current()
         except OSError:
             pass  # it is only a hint: the next call rebuilds it
         except CniError:
@@ -250,7 +250,7 @@ class Leases:
         if leases:
             try:
                 self.index.release(owner, [a for a in [lease.address() for lease in leases] if a is not None])
-                self.seal()
+                self.mark_current()
             except OSError:
                 pass
         return bool(leases)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Optional, TypeVar
 
-    from ..base.jsonio import Fields
+    from ..base.jsonio import JsonObject
 
     T = TypeVar("T")
     # One range as configured: subnet as written, for messages; start, end and gateway packed.  None: not given.
@@ -104,7 +104,7 @@ def packed(address: int, size: int) -> bytes:
 # --- reading the configuration ---------------------------------------------------------------------------------------
 
 
-def wanted(fields: Fields) -> Wanted:
+def wanted(fields: JsonObject) -> Wanted:
     """One range as configured.  CniError 7 for a text that is no address or no subnet, in Go's words."""
     subnet = fields.text("subnet") if fields.has("subnet") else None
     if subnet is not None:
@@ -112,7 +112,7 @@ def wanted(fields: Fields) -> Wanted:
     return subnet, _address(fields, "rangeStart"), _address(fields, "rangeEnd"), _address(fields, "gateway")
 
 
-def _address(fields: Fields, key: str) -> bytes | None:
+def _address(fields: JsonObject, key: str) -> bytes | None:
     text = fields.text(key)
     return parsed(parse_ip, text) if text else None
 

@@ -16,9 +16,9 @@ from .ranges import RangeSet, canonical_set, wanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..base.jsonio import Fields
+    from ..base.jsonio import JsonObject
     from ..cni.args import Args
-    from ..cni.conf import Conf
+    from ..cni.conf import NetConf
     from ..cni.result import Route
     from .ranges import Wanted
 
@@ -43,7 +43,7 @@ class Settings:
         self.resolv_conf = resolv_conf
 
 
-def read(conf: Conf, args: Args) -> Settings:
+def read(conf: NetConf, args: Args) -> Settings:
     """All of the configuration.  CniError 4, 6 or 7 before anything is done."""
     ipam = ipam_of(conf)
     path = data_dir(conf)
@@ -55,7 +55,7 @@ def read(conf: Conf, args: Args) -> Settings:
     return Settings(path, _sets(conf.cni_version, configured), requested, routes, resolv_conf)
 
 
-def routes_of(ipam: Fields) -> list[Route]:
+def routes_of(ipam: JsonObject) -> list[Route]:
     """ipam.routes.  CniError 6 for a wrong type, 7 for a text that is no subnet or no address."""
     from .validate import validate_route  # DEL and GC read no routes
 
@@ -71,7 +71,7 @@ def routes_of(ipam: Fields) -> list[Route]:
     return routes
 
 
-def _configured(conf: Conf, ipam: Fields) -> list[list[Wanted]]:
+def _configured(conf: NetConf, ipam: JsonObject) -> list[list[Wanted]]:
     """The sets as configured, in their order: the runtime's, the single range, the list."""
     sets = _configured_sets(conf.runtime_config(), "ipRanges")
     inline = wanted(ipam)
@@ -99,15 +99,15 @@ def _sets(version: str, configured: list[list[Wanted]]) -> list[RangeSet]:
     return sets
 
 
-def _configured_sets(fields: Fields, key: str) -> list[list[Wanted]]:
-    from ..base.jsonio import Fields, wrong_type
+def _configured_sets(fields: JsonObject, key: str) -> list[list[Wanted]]:
+    from ..base.jsonio import JsonObject, wrong_type
 
     sets = []
     for i, item in enumerate(fields.items(key) or []):
         path = f"{fields.name(key)}[{i}]"
         if item is not None and not isinstance(item, list):
             raise wrong_type(path, "a list", item)
-        sets.append([wanted(Fields({} if r is None else r, f"{path}[{j}]")) for j, r in enumerate(item or [])])
+        sets.append([wanted(JsonObject({} if r is None else r, f"{path}[{j}]")) for j, r in enumerate(item or [])])
     return sets
 
 
@@ -117,7 +117,7 @@ def one_per_family(version: str, sizes: list[int]) -> None:
         raise unusable(f"CNI version {version} does not support more than 1 address per family")
 
 
-def _requested(conf: Conf, args: Args) -> list[bytes]:
+def _requested(conf: NetConf, args: Args) -> list[bytes]:
     addresses = []
     text = known_cni_args(args.args, ("IP",)).get("IP", "")
     if text:

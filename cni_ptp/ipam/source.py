@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..cni.args import Args
     from ..cni.attachment import Attachment
-    from ..cni.conf import Conf
+    from ..cni.conf import NetConf
     from ..cni.result import Address, Result
 
     Held = Callable[[Sequence[bytes]], set[bytes]]
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
             """Returns if `add` can be expected to work."""
 
 
-def choose(conf: Conf, args: Args) -> Ipam:
+def ipam_for(conf: NetConf, args: Args) -> Ipam:
     """The IPAM of the configuration, ready for args.command.  CniError 4, 6 or 7; nothing has been done."""
     ipam = ipam_of(conf)
     kind = ipam.text("type")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..cni.args import Args
-    from ..cni.conf import Conf
+    from ..cni.conf import NetConf
     from .source import Ipam
 
 
@@ -20,7 +20,7 @@ def nobody(addresses: Sequence[bytes]) -> set[bytes]:
     return set()
 
 
-def run(role: str, args: Args, conf: Conf) -> dict[str, Any] | None:
+def run(role: str, args: Args, conf: NetConf) -> dict[str, Any] | None:
     """The verb, done as the plugin `role`; for ADD its result in the configuration's version, without interfaces."""
     if args.command == "ADD":
         return _add(_ipam(role, args, conf), conf)
@@ -40,7 +40,7 @@ def run(role: str, args: Args, conf: Conf) -> dict[str, Any] | None:
     return None
 
 
-def _ipam(role: str, args: Args, conf: Conf) -> Ipam:
+def _ipam(role: str, args: Args, conf: NetConf) -> Ipam:
     if role == "host-local":
         from .host_local import HostLocal
 
@@ -50,7 +50,7 @@ def _ipam(role: str, args: Args, conf: Conf) -> Ipam:
     return Static(conf, args)
 
 
-def _add(ipam: Ipam, conf: Conf) -> dict[str, Any]:
+def _add(ipam: Ipam, conf: NetConf) -> dict[str, Any]:
     result = ipam.add(nobody)
     try:
         return render(result, conf.cni_version)

@@ -16,9 +16,9 @@ from .settings import one_per_family, routes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..base.jsonio import Fields
+    from ..base.jsonio import JsonObject
     from ..cni.args import Args
-    from ..cni.conf import Conf
+    from ..cni.conf import NetConf
     from ..cni.result import Route
     from .source import Held
 
@@ -30,7 +30,7 @@ class Static:
 
     __slots__ = ("conf", "args", "containerid", "ips", "routes", "dns", "configured", "wishes")
 
-    def __init__(self, conf: Conf, args: Args) -> None:
+    def __init__(self, conf: NetConf, args: Args) -> None:
         """Everything that the command needs is validated.  CniError 4, 6 or 7; DEL and GC need nothing."""
         self.conf = conf
         self.args = args
@@ -90,7 +90,7 @@ class Static:
         """Always ready."""
 
 
-def _addresses(conf: Conf, ipam: Fields, args: Args) -> tuple[list[Address], list[Address], list[Address]]:
+def _addresses(conf: NetConf, ipam: JsonObject, args: Args) -> tuple[list[Address], list[Address], list[Address]]:
     """(what is given, what of it was wished for, what is configured).
 
     Given is runtimeConfig.ips, else args.cni.ips, else the configured ones with those of CNI_ARGS.
@@ -110,7 +110,7 @@ class _Configured:
 
     __slots__ = ("text", "cidr", "gateway")
 
-    def __init__(self, fields: Fields) -> None:
+    def __init__(self, fields: JsonObject) -> None:
         self.text = fields.text("address")
         self.cidr: tuple[bytes, int] | None = None
         try:

@@ -37,7 +37,7 @@ def search(opened: Callable[[], Socket], request: Request, take: Callable[[Any],
             while not exchange.done:
                 datagram, whole = sock.receive(request, MOST_ROOM)
                 if not whole:
-                    raise DecodeError(f"a reply of more than {MOST_ROOM} bytes to: {request.about}")
+                    raise DecodeError(f"a reply of more than {MOST_ROOM} bytes to: {request.operation}")
                 exchange.feed(datagram)
                 for reply in answer.read():
                     if take(reply):
@@ -50,4 +50,4 @@ def search(opened: Callable[[], Socket], request: Request, take: Callable[[Any],
                 raise answer.error
             if answer.error is None and not exchange.interrupted:
                 return True
-    raise NetlinkError(errnos.EINTR, request.about, "the list changed each time it was being read")
+    raise NetlinkError(errnos.EINTR, request.operation, "the list changed each time it was being read")

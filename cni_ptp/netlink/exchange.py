@@ -50,7 +50,7 @@ class Answer:
     def one(self) -> Any:
         """The only reply.  DecodeError if there are none or several."""
         if len(self.messages) != 1:
-            raise DecodeError(f"{len(self.messages)} replies where one was expected, to: {self.request.about}")
+            raise DecodeError(f"{len(self.messages)} replies where one was expected, to: {self.request.operation}")
         return self.request.reply.read(self.messages[0].payload)
 
 
@@ -102,7 +102,7 @@ class Exchange:
         elif message.type == NLMSG_OVERRUN:
             import errno
 
-            answer.error = NetlinkError(errno.ENOBUFS, answer.request.about)
+            answer.error = NetlinkError(errno.ENOBUFS, answer.request.operation)
             self.waiting.discard(message.seq)
 
     def _finish(self, message: Message, answer: Answer) -> None:
@@ -110,7 +110,7 @@ class Exchange:
         number = read_errno(message) if message.payload or message.type != NLMSG_DONE else 0
         if number and answer.error is None:
             request = answer.request
-            answer.error = NetlinkError(number, request.about, words=lambda: _words(message, request))
+            answer.error = NetlinkError(number, request.operation, ext_ack=lambda: _words(message, request))
         if message.seq in self.waiting:
             self.waiting.discard(message.seq)
         elif number:

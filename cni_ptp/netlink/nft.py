@@ -77,17 +77,17 @@ NFTNL_UDATA_COMMENT = 0  # of a rule, an element, a table, a chain
 MOST_COMMENT = 128  # NFTNL_UDATA_COMMENT_MAXLEN: nft does not take back a longer one that it printed
 
 
-def request(type: int, flags: int, table: str, body: Sequence[bytes], about: str, reply: Table) -> Request:
+def request(type: int, flags: int, table: str, body: Sequence[bytes], operation: str, reply: Table) -> Request:
     """A message of nf_tables, NFT_MSG_*, about a table or what is in it; it asks for an ack.
 
     body: the attributes behind the first, which is the table's name in each of these messages.
     """
     family, name = table.split(" ")
     packed = NFGENMSG.pack(FAMILIES[family], 0, 0) + NFTA_TABLE_NAME(name) + b"".join(body)
-    return Request(type, flags | NLM_F_ACK, packed, about, reply)
+    return Request(type, flags | NLM_F_ACK, packed, operation, reply)
 
 
-def is_there(answer: Answer) -> bool:
+def exists(answer: Answer) -> bool:
     """Whether what was asked for exists; raises any refusal but ENOENT."""
     if answer.error is None:
         return True
@@ -137,8 +137,8 @@ def get_set(table: str, name: str) -> Request:
 
 def get_element(table: str, name: str, key: bytes) -> Request:
     """The element with the key.  Kernel errors: ENOENT."""
-    about = f"get an element of set {table} {name}"
-    return request(NFT_MSG_GETSETELEM, 0, table, element(name, key), about, ELEMENTS)
+    operation = f"get an element of set {table} {name}"
+    return request(NFT_MSG_GETSETELEM, 0, table, element(name, key), operation, ELEMENTS)
 
 
 # --- elements -------------------------------------------------------------------------------------------------------
@@ -153,8 +153,8 @@ def element(name: str, key: bytes, *more: bytes) -> list[bytes]:
 def new_element(table: str, name: str, key: bytes, text: str) -> Request:
     """The key is in the set, with `text` as its comment.  Kernel errors: EEXIST if it is already; ENOENT."""
     body = element(name, key, NFTA_SET_ELEM_USERDATA(comment(text)))
-    about = f"add an element to set {table} {name}"
-    return request(NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, table, body, about, ELEMENTS)
+    operation = f"add an element to set {table} {name}"
+    return request(NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, table, body, operation, ELEMENTS)
 
 
 def comment(text: str) -> bytes:

@@ -92,8 +92,8 @@ def delete_table(table: str) -> Request:
 
 def new_chain(table: str, name: str) -> Request:
     """The chain is there."""
-    about = f"add chain {table} {name}"
-    return request(NFT_MSG_NEWCHAIN, NLM_F_CREATE, table, [NFTA_CHAIN_NAME(name)], about, WHOLE_CHAIN)
+    operation = f"add chain {table} {name}"
+    return request(NFT_MSG_NEWCHAIN, NLM_F_CREATE, table, [NFTA_CHAIN_NAME(name)], operation, WHOLE_CHAIN)
 
 
 def new_nat_postrouting_chain(table: str, name: str, priority: int) -> Request:
@@ -138,8 +138,8 @@ def _new_base_chain(table: str, name: str, type: str, hook: int, priority: int) 
 
 def delete_chain(table: str, name: str) -> Request:
     """The chain and its rules are gone.  Kernel errors: ENOENT; EBUSY while something leads to it."""
-    about = f"delete chain {table} {name}"
-    return request(NFT_MSG_DELCHAIN, 0, table, [NFTA_CHAIN_NAME(name)], about, WHOLE_CHAIN)
+    operation = f"delete chain {table} {name}"
+    return request(NFT_MSG_DELCHAIN, 0, table, [NFTA_CHAIN_NAME(name)], operation, WHOLE_CHAIN)
 
 
 # --- sets -----------------------------------------------------------------------------------------------------------

@@ -73,8 +73,8 @@ def read_sets(replies: list[Any], table: str) -> dict[str, str]:
 
 def dump_elements(table: str, name: str) -> Request:
     """Every element of the set, some hundred a reply.  Kernel errors: ENOENT if the set is not there."""
-    about = f"list the elements of set {table} {name}"
-    return request(NFT_MSG_GETSETELEM, NLM_F_DUMP, table, [NFTA_SET_ELEM_LIST_SET(name)], about, LISTED)
+    operation = f"list the elements of set {table} {name}"
+    return request(NFT_MSG_GETSETELEM, NLM_F_DUMP, table, [NFTA_SET_ELEM_LIST_SET(name)], operation, LISTED)
 
 
 def read_elements(reply: Any) -> list[tuple[bytes, str]]:
@@ -90,8 +90,8 @@ def read_elements(reply: Any) -> list[tuple[bytes, str]]:
 
 def dump_bounds(table: str, name: str) -> Request:
     """Every bound of a set of intervals, for read_bounds.  Kernel errors: ENOENT if the set is not there."""
-    about = f"list the intervals of set {table} {name}"
-    return request(NFT_MSG_GETSETELEM, NLM_F_DUMP, table, [NFTA_SET_ELEM_LIST_SET(name)], about, BOUNDS)
+    operation = f"list the intervals of set {table} {name}"
+    return request(NFT_MSG_GETSETELEM, NLM_F_DUMP, table, [NFTA_SET_ELEM_LIST_SET(name)], operation, BOUNDS)
 
 
 def read_bounds(replies: list[Any]) -> list[tuple[bytes, bool]]:

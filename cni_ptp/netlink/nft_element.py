@@ -16,7 +16,7 @@ from .nft import (
     NFTA_SET_ELEM_USERDATA,
     NFTNL_UDATA_COMMENT,
     element,
-    is_there,
+    exists,
     request,
 )
 
@@ -29,17 +29,17 @@ NFT_MSG_DELSETELEM = NFNL_SUBSYS_NFTABLES << 8 | 14
 
 def delete_element(table: str, name: str, key: bytes) -> Request:
     """The key is not in the set, whosesoever comment it had.  Kernel errors: ENOENT."""
-    about = f"delete an element of set {table} {name}"
-    return request(NFT_MSG_DELSETELEM, 0, table, element(name, key), about, ELEMENTS)
+    operation = f"delete an element of set {table} {name}"
+    return request(NFT_MSG_DELSETELEM, 0, table, element(name, key), operation, ELEMENTS)
 
 
 def comment_in(answer: Answer) -> str | None:
     """The comment of the element that get_element asked for; None if it is not there."""
-    if not is_there(answer):
+    if not exists(answer):
         return None
     found = answer.one()[1].get(NFTA_SET_ELEM_LIST_ELEMENTS, {}).get(NFTA_LIST_ELEM)
     if found is None:
-        raise DecodeError(f"no element in the answer to: {answer.request.about}")
+        raise DecodeError(f"no element in the answer to: {answer.request.operation}")
     return comment_of(found.get(NFTA_SET_ELEM_USERDATA, b""))
 
 

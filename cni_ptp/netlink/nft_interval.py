@@ -48,7 +48,7 @@ def bounds(networks: list[tuple[bytes, int]]) -> list[Bound]:
 
 def add_bounds(table: str, name: str, wanted: list[Bound]) -> list[Request]:
     """Return what adds the intervals to the set."""
-    about = f"add intervals to set {table} {name}"
+    operation = f"add intervals to set {table} {name}"
     elements = []
     for key, is_end in wanted:
         flags = [NFTA_SET_ELEM_FLAGS(NFT_SET_ELEM_INTERVAL_END)] if is_end else []
@@ -57,7 +57,7 @@ def add_bounds(table: str, name: str, wanted: list[Bound]) -> list[Request]:
     for start in range(0, len(elements), _MOST_BOUNDS):
         some = NFTA_SET_ELEM_LIST_ELEMENTS(elements[start : start + _MOST_BOUNDS])
         body = [NFTA_SET_ELEM_LIST_SET(name), some]
-        requests.append(request(NFT_MSG_NEWSETELEM, NLM_F_CREATE, table, body, about, ELEMENTS))
+        requests.append(request(NFT_MSG_NEWSETELEM, NLM_F_CREATE, table, body, operation, ELEMENTS))
     return requests
 
 

@@ -26,8 +26,8 @@ RULE = Table(
 def add_rule(table: str, chain: str, expressions: list[bytes]) -> Request:
     """One more rule at the chain's end; asked twice, it is there twice."""
     body = [NFTA_RULE_CHAIN(chain), NFTA_RULE_EXPRESSIONS(expressions)]
-    about = f"add a rule to chain {table} {chain}"
-    return request(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, table, body, about, RULE)
+    operation = f"add a rule to chain {table} {chain}"
+    return request(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, table, body, operation, RULE)
 
 
 def flush_chain(table: str, chain: str) -> Request:
@@ -43,5 +43,5 @@ def delete_rule(table: str, chain: str, handle: int) -> Request:
 
 def dump_rules(table: str, chain: str) -> Request:
     """Every rule of the chain; none if the chain is not there."""
-    about = f"list the rules of chain {table} {chain}"
-    return request(NFT_MSG_GETRULE, NLM_F_DUMP, table, [NFTA_RULE_CHAIN(chain)], about, RULE)
+    operation = f"list the rules of chain {table} {chain}"
+    return request(NFT_MSG_GETRULE, NLM_F_DUMP, table, [NFTA_RULE_CHAIN(chain)], operation, RULE)

@@ -34,8 +34,8 @@ def new_addr(address: bytes, length: int, ifindex: int, ifname: str) -> Request:
     ]
     if len(address) == 4 and length < bits(address) - 1:  # /31 and /32 have no broadcast address (RFC 3021)
         body.append(IFA_BROADCAST(_broadcast(address, length)))
-    about = f"add address {cidr_text(address, length)} to {ifname}"
-    return Request(RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, b"".join(body), about, ADDR)
+    operation = f"add address {cidr_text(address, length)} to {ifname}"
+    return Request(RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, b"".join(body), operation, ADDR)
 
 
 def _broadcast(address: bytes, length: int) -> bytes:

@@ -110,8 +110,8 @@ def new_route(route: FibRoute, ifindex: int, ifname: str, exclusive: bool) -> Re
     if metrics:
         body.append(RTA_METRICS(metrics))
     excl = NLM_F_EXCL if exclusive else 0
-    about = f"add route {route} dev {ifname}"
-    return Request(RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | excl, b"".join(body), about, ROUTE)
+    operation = f"add route {route} dev {ifname}"
+    return Request(RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | excl, b"".join(body), operation, ROUTE)
 
 
 def _metrics(route: FibRoute) -> list[bytes]:

@@ -94,7 +94,7 @@ class Socket:
                 raise answer.error
             if answer.error is None and not exchange.interrupted:
                 return answer
-        raise NetlinkError(errnos.EINTR, request.about, "the list changed each time it was being read")
+        raise NetlinkError(errnos.EINTR, request.operation, "the list changed each time it was being read")
 
     def _converse(self, requests: list[Request], room: int = _ROOM) -> Exchange:
         exchange = Exchange(requests, self.seq)
@@ -129,7 +129,7 @@ class Socket:
         DecodeError if the reply is longer than 512 KiB.
         """
         if room == MOST_ROOM:
-            raise DecodeError(f"a reply of more than {MOST_ROOM} bytes to: {answer.request.about}")
+            raise DecodeError(f"a reply of more than {MOST_ROOM} bytes to: {answer.request.operation}")
         self.socket.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF, MOST_ROOM)  # else there may be none for the ack
         again = self._converse([answer.request], MOST_ROOM)
         answer.messages, answer.error = again.answers[0].messages, again.answers[0].error
@@ -140,7 +140,7 @@ class Socket:
         try:
             self.socket.send(datagram)
         except OSError as e:
-            raise NetlinkError(e.errno or errnos.EIO, request.about, "send failed") from None
+            raise NetlinkError(e.errno or errnos.EIO, request.operation, "send failed") from None
 
     def receive(self, request: Request, room: int = _ROOM) -> tuple[bytes, bool]:
         """Return the kernel's next datagram, at most `room` bytes of it, and whether that is all of it.
@@ -156,9 +156,9 @@ class Socket:
                 import errno
 
                 if e.errno == errno.EAGAIN:
-                    raise NetlinkError(errno.ENOBUFS, request.about, "no answer came") from None
+                    raise NetlinkError(errno.ENOBUFS, request.operation, "no answer came") from None
                 self.drain()
-                raise NetlinkError(e.errno or errnos.EIO, request.about, "receive failed") from None
+                raise NetlinkError(e.errno or errnos.EIO, request.operation, "receive failed") from None
             if sender[0] == 0:  # the kernel; any process may send to our port
                 return datagram, not flags & _socket.MSG_TRUNC
 

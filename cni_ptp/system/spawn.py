@@ -45,7 +45,7 @@ class Finished:
         self.err = err
 
 
-class Overrun(Exception):
+class LimitExceeded(Exception):
     """The child was killed: it said too much or took too long."""
 
 
@@ -143,7 +143,7 @@ def _attend(pid: int, path: str, out: int, err: int, time_s: float, most_output:
     try:
         while status is None:
             if monotonic() > deadline:
-                raise Overrun(f"{path} took longer than {time_s:g} s and was killed")
+                raise LimitExceeded(f"{path} took longer than {time_s:g} s and was killed")
             signals.check()
             if open_fds:
                 for fd, _ in waiting.poll(_SLICE_MS):
@@ -153,7 +153,7 @@ def _attend(pid: int, path: str, out: int, err: int, time_s: float, most_output:
             else:
                 sleep(0.001)
             if max(sum(map(len, parts)) for parts in said.values()) > most_output:
-                raise Overrun(f"{path} wrote more than {most_output} bytes and was killed")
+                raise LimitExceeded(f"{path} wrote more than {most_output} bytes and was killed")
             # A grandchild may keep the pipes open for ever: the child's own end is what counts.
             status = _ended(pid) if not open_fds or not waiting.poll(0) else None
     except BaseException:

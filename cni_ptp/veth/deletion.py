@@ -41,7 +41,7 @@ class Deletion:
 
     def wait(self) -> None:
         """The link is gone, and with it its other end, their addresses and routes.  NetlinkError if it is not."""
-        while self.child and self._is_there():
+        while self.child and self._exists():
             if self._child_has_left():
                 break  # killed, or refused: we shall hear why
             time.sleep(_PAUSE_S)
@@ -54,7 +54,7 @@ class Deletion:
         except ChildProcessError:
             return True  # the runtime ignores SIGCHLD, and so do we: then nothing of a child is kept
 
-    def _is_there(self) -> bool:
+    def _exists(self) -> bool:
         refused = self.host.ask(get_link_by_index(self.link.ifindex))[0].error
         if refused is not None and refused.errno not in _GONE:
             raise refused

@@ -46,7 +46,7 @@ def refuse(host: Socket, address: bytes, own_allowed: bool) -> None:
         time.sleep(_PAUSE_S)
 
 
-def claim(host: Socket, refusal: NetlinkError, route: FibRoute, link: Link) -> None:
+def take_over_route(host: Socket, refusal: NetlinkError, route: FibRoute, link: Link) -> None:
     """Make the host's route to `route.dst` lead to `link`, once the link that has it is deleted.
 
     refusal: the EEXIST that adding it met.  CniError 100 that names the other link if it stays.
@@ -68,7 +68,7 @@ def claim(host: Socket, refusal: NetlinkError, route: FibRoute, link: Link) -> N
 
 
 def _taken(refusal: NetlinkError, route: FibRoute, owner: Link | None) -> CniError:
-    return CniError(KERNEL_REFUSED, refusal.about, f"{refusal.explanation()}; {routed_to(route.dst, owner)}")
+    return CniError(KERNEL_REFUSED, refusal.operation, f"{refusal.explanation()}; {routed_to(route.dst, owner)}")
 
 
 def routed_to(address: bytes, owner: Link | None) -> str:

@@ -68,5 +68,5 @@ def _exposed(uses_ipv6: bool) -> list[str]:
         return []
     if uses_ipv6:
         return [f"new links take router advertisements, and /proc/sys cannot be written: {refusal}"]
-    unguarded = antispoof.refusal()
+    unguarded = antispoof.why_unavailable()
     return [f"{advertisements.EXPOSED}: {unguarded}"] if unguarded else []

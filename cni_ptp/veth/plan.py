@@ -119,7 +119,7 @@ def _container_route(route: Route, ips: list[Address], gateways: list[bytes]) ->
     )
 
 
-def ends(host_name: str, ifname: str, mtu: int, mac: bytes | None, ips: list[Address]) -> tuple[End, End]:
+def veth_ends(host_name: str, ifname: str, mtu: int, mac: bytes | None, ips: list[Address]) -> tuple[End, End]:
     """(host end, container end).  MACs follow the first IPv4 address and its gateway: a reused address keeps its MAC.
 
     Without IPv4 they follow the name of the host end, which is the attachment's.  Each is set by us, always: the kernel

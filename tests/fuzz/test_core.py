@@ -19,7 +19,7 @@ from cni_ptp.ipam import settings
 from cni_ptp.ipam.standalone import nobody
 from cni_ptp.ipam.static import Static
 from cni_ptp.ipam.validate import validate
-from cni_ptp.veth.plan import container_requests, ends, host_requests, plan
+from cni_ptp.veth.plan import container_requests, host_requests, plan, veth_ends
 from tests.bounds import little_work
 from tests.fuzz.mutate import changed, damaged
 
@@ -82,7 +82,7 @@ def run(environ: dict[str, str], raw: bytes) -> None:
     if parsed.command not in args.COMMANDS:
         raise args.unknown_command(parsed.command)
     versions.gate(parsed.command, network.cni_version)
-    chosen = conf.ptp(network, parsed)
+    chosen = conf.ptp_settings(network, parsed)
     network.valid_attachments()
     previous = network.prev_result()
     attachment = Attachment(network.name, parsed.containerid, parsed.ifname)
@@ -94,7 +94,7 @@ def run(environ: dict[str, str], raw: bytes) -> None:
     for one in found:
         validate(one, "static")
         planned = plan(one.ips, one.routes)
-        ends(attachment.host_veth(), attachment.ifname, chosen.mtu, chosen.mac, planned.ips)
+        veth_ends(attachment.host_veth(), attachment.ifname, chosen.mtu, chosen.mac, planned.ips)
         requests = container_requests(planned, 2, attachment.ifname)
         requests += host_requests(planned, 2, attachment.host_veth(), attachment.alias())
         for request in requests:

@@ -71,7 +71,7 @@ def main() -> None:
         "error_name": long_name,
     }
     for name, request in asked.items():
-        _write(name, f"the kernel's answer to our request: {request.about}", "<", _answer(request))
+        _write(name, f"the kernel's answer to our request: {request.operation}", "<", _answer(request))
 
 
 def _traced(command: str, call: str) -> list[bytes]:

@@ -17,7 +17,7 @@ from cni_ptp.cni import args as cni_args
 from cni_ptp.cni import conf as cni_conf
 from cni_ptp.cni.result import Address, Result
 from cni_ptp.ipam.delegate import Delegate
-from cni_ptp.ipam.source import choose
+from cni_ptp.ipam.source import ipam_for
 from cni_ptp.ipam.standalone import nobody
 from cni_ptp.ipam.validate import validate
 from cni_ptp.system import spawn
@@ -42,7 +42,7 @@ def chosen(tmp_path: Path, kind: str = "other", command: str = "ADD", path: str 
     """The IPAM of a configuration that names `kind`."""
     conf: dict[str, Any] = {"cniVersion": "1.1.0", "name": "n", "type": "ptp", "ipam": {"type": kind}, **more}
     variables = {**environment(command), "CNI_PATH": path or str(tmp_path)}
-    return choose(cni_conf.read(json.dumps(conf).encode()), cni_args.parse(variables))
+    return ipam_for(cni_conf.read(json.dumps(conf).encode()), cni_args.parse(variables))
 
 
 def failure(step: Any) -> CniError:
@@ -63,7 +63,7 @@ def test_the_plugin_gets_our_environment_and_the_very_bytes(tmp_path: Path, monk
     monkeypatch.setenv("OTHER", "kept")
     monkeypatch.setenv("CNI_COMMAND", "GC")
     raw = b'{ "cniVersion":"1.0.0","name" : "n","type":"ptp", "ipam":{"type":"other"},"x":"\xc3\xa9" }\n'
-    ipam = choose(cni_conf.read(raw), cni_args.parse({**environment("ADD"), "CNI_PATH": f":/no/such:{tmp_path}"}))
+    ipam = ipam_for(cni_conf.read(raw), cni_args.parse({**environment("ADD"), "CNI_PATH": f":/no/such:{tmp_path}"}))
     ips = ipam.add(nobody).ips
     assert [str(ip) for ip in ips] == ["10.1.2.3/24"]
     assert ips[0].interface is None
@@ -105,7 +105,9 @@ def test_a_missing_plugin_type_path_or_file_is_named(tmp_path: Path) -> None:
     e = failure(lambda: chosen(tmp_path, "none", path="/a:/b"))
     assert (e.code, e.msg) == (7, 'failed to find plugin "none" in path [/a /b]')
     conf = cni_conf.read(b'{"name":"n","ipam":{"type":"other"}}')
-    e = failure(lambda: choose(conf, cni_args.parse({k: v for k, v in environment("ADD").items() if k != "CNI_PATH"})))
+    e = failure(
+        lambda: ipam_for(conf, cni_args.parse({k: v for k, v in environment("ADD").items() if k != "CNI_PATH"}))
+    )
     assert e.code == 4
     assert "CNI_PATH" in e.msg
 
@@ -216,7 +218,7 @@ def test_the_embedded_one_is_left_out_on_request(
     variables = {**environment("ADD"), "CNI_PATH": go_plugins}
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    ipam = choose(cni_conf.read(json.dumps(conf).encode()), cni_args.parse(variables))
+    ipam = ipam_for(cni_conf.read(json.dumps(conf).encode()), cni_args.parse(variables))
     assert isinstance(ipam, Delegate)
     assert [str(ip) for ip in ipam.add(nobody).ips] == ["10.1.2.2/24"]
     assert set(leases(tmp_path)) == {"10.1.2.2"}
@@ -239,7 +241,7 @@ def test_a_child_hears_and_says_more_than_a_pipe_holds() -> None:
 
 @pytest.mark.parametrize("script", ["yes", "yes >&2", "sleep 100", "exec >&- 2>&-; sleep 100"])
 def test_a_child_that_says_too_much_or_takes_too_long_is_killed(script: str) -> None:
-    with pytest.raises(spawn.Overrun, match="was killed"):
+    with pytest.raises(spawn.LimitExceeded, match="was killed"):
         run(script, time_s=0.5 if "sleep" in script else 20.0)
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)

@@ -44,7 +44,7 @@ def routed(address: bytes) -> bool:
         return answer.error is None and read_route(answer.one()).length == 8 * len(address)
 
 
-def is_there(name: str) -> bool:
+def exists(name: str) -> bool:
     """Whether this namespace has the link."""
     with Socket(NETLINK_ROUTE) as sock:
         error = sock.ask(get_link(name))[0].error
@@ -59,9 +59,9 @@ def test_when_del_returns_both_ends_and_the_routes_are_gone_and_the_names_are_fr
         veth = result["interfaces"][0]["name"]
         host.plugin("DEL", CONF).ok()
         with entered(container.path):
-            left = [is_there("eth0")]
+            left = [exists("eth0")]
         left += [
-            is_there(veth),
+            exists(veth),
             routed(bytes([10, 1, 2, 2])),
             routed(bytes.fromhex("20010db8000100000000000000000002")),
         ]

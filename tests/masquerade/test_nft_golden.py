@@ -22,7 +22,7 @@ NFTA_SET_ELEM_LIST_SET_ID = 4
 
 def ours() -> list[Request]:
     """What we send for the text in the file's head."""
-    requests = nft_ruleset.skeleton(TABLE, (4, 6), {4: {24, 15}, 6: {64}})
+    requests = nft_ruleset.table_requests(TABLE, (4, 6), {4: {24, 15}, 6: {64}})
     for address, length in ADDRESSES:
         for name, key in nft_table.element_places(address, length):
             requests.append(nft.new_element(TABLE, name, key, COMMENTS[length]))
@@ -93,7 +93,7 @@ def test_no_message_is_of_a_type_that_nft_does_not_send_for_the_same_text() -> N
 
 def test_most_bodies_are_byte_for_byte_nfts() -> None:
     bodies = [m.payload for m in THEIRS]
-    different = [r.about for r in ours() if r.body not in bodies]
+    different = [r.operation for r in ours() if r.body not in bodies]
     # The three sets and the four elements as said above, the deletion's set, and 224.0.0.0/4 in one rule.
     assert sorted(different) == sorted(
         [

@@ -13,7 +13,7 @@ from cni_ptp.cni.args import Args
 from cni_ptp.cni.attachment import Attachment
 
 
-def read(**members: Any) -> conf.Conf:
+def read(**members: Any) -> conf.NetConf:
     """A configuration with a name and these members."""
     return conf.read(json.dumps({"name": "net", **members}).encode())
 
@@ -84,13 +84,13 @@ def test_a_configuration_without_ipam_has_none() -> None:
 
 
 def test_ptp_s_keys_have_defaults() -> None:
-    settings = conf.ptp(read(), asked())
+    settings = conf.ptp_settings(read(), asked())
     assert (settings.ip_masq, settings.ip_masq_backend, settings.mtu, settings.mac) == (False, "", 0, None)
     assert not settings.dns.given()
 
 
 def test_ptp_s_keys_are_read_whatever_their_case() -> None:
-    settings = conf.ptp(read(IPMASQ=True, ipmasqbackend="iptables", Mtu=1400, DNS={"Domain": "d"}), asked())
+    settings = conf.ptp_settings(read(IPMASQ=True, ipmasqbackend="iptables", Mtu=1400, DNS={"Domain": "d"}), asked())
     assert (settings.ip_masq, settings.ip_masq_backend, settings.mtu, settings.dns.domain) == (
         True,
         "iptables",
@@ -101,17 +101,17 @@ def test_ptp_s_keys_are_read_whatever_their_case() -> None:
 
 @pytest.mark.parametrize("mtu", [68, 1500, 65535])
 def test_an_mtu_that_a_veth_takes_is_taken(mtu: int) -> None:
-    assert conf.ptp(read(mtu=mtu), asked()).mtu == mtu
+    assert conf.ptp_settings(read(mtu=mtu), asked()).mtu == mtu
 
 
 @pytest.mark.parametrize("mtu", [1, 67, 65536, 1 << 40])
 def test_an_mtu_that_no_veth_takes_is_refused(mtu: int) -> None:
-    assert refused(conf.ptp, read(mtu=mtu), asked())[:2] == (7, f"mtu {mtu} can not be used")
+    assert refused(conf.ptp_settings, read(mtu=mtu), asked())[:2] == (7, f"mtu {mtu} can not be used")
 
 
 @pytest.mark.parametrize("mtu", [0, -1, None])
 def test_a_negative_mtu_is_no_mtu_as_in_go(mtu: int | None) -> None:
-    assert conf.ptp(read(mtu=mtu), asked()).mtu == 0
+    assert conf.ptp_settings(read(mtu=mtu), asked()).mtu == 0
 
 
 @pytest.mark.parametrize(
@@ -132,12 +132,15 @@ def test_a_negative_mtu_is_no_mtu_as_in_go(mtu: int | None) -> None:
     ],
 )
 def test_a_value_of_the_wrong_type_is_a_decoding_failure(members: dict[str, Any], details: str) -> None:
-    assert refused(conf.ptp, read(**members), asked()) == (6, "failed to load netconf", details)
+    assert refused(conf.ptp_settings, read(**members), asked()) == (6, "failed to load netconf", details)
 
 
 @pytest.mark.parametrize("backend", ["", "nft", "IPTABLES", "x"])
 def test_an_unknown_backend_is_refused_even_without_ip_masq(backend: str) -> None:
-    assert refused(conf.ptp, read(ipMasqBackend=backend), asked())[:2] == (7, f'unknown ipmasq backend "{backend}"')
+    assert refused(conf.ptp_settings, read(ipMasqBackend=backend), asked())[:2] == (
+        7,
+        f'unknown ipmasq backend "{backend}"',
+    )
 
 
 MAC = "02:00:00:00:00:01"
@@ -159,7 +162,7 @@ MAC = "02:00:00:00:00:01"
 def test_the_mac_comes_from_the_capability_then_args_then_cni_args(
     members: dict[str, Any], cni_args: str, mac: str | None
 ) -> None:
-    found = conf.ptp(read(**members), asked(cni_args)).mac
+    found = conf.ptp_settings(read(**members), asked(cni_args)).mac
     assert (conf.mac_text(found) if found else None) == mac
 
 

@@ -38,7 +38,7 @@ def test_a_code_of_the_specification_has_its_number(name: str, code: int) -> Non
         (CniError(7, "m", "d"), 7, "m", "d"),
         (NetlinkError(errno.EEXIST, "create veth a"), 100, "create veth a", "EEXIST"),
         (
-            NetlinkError(errno.ERANGE, "x", words=lambda: ("too long", "IFLA_IFNAME")),
+            NetlinkError(errno.ERANGE, "x", ext_ack=lambda: ("too long", "IFLA_IFNAME")),
             100,
             "x",
             "ERANGE, kernel: too long, at IFLA_IFNAME",
@@ -91,7 +91,7 @@ def test_details_grow_by_sentences() -> None:
 
 
 def test_a_netlink_error_is_told_in_one_line() -> None:
-    refused = NetlinkError(errno.EEXIST, "add route", words=lambda: ("said", "RTA_DST"))
+    refused = NetlinkError(errno.EEXIST, "add route", ext_ack=lambda: ("said", "RTA_DST"))
     assert str(refused) == "add route: EEXIST, kernel: said, at RTA_DST"
 
 

@@ -58,7 +58,7 @@ def test_a_refusal_belongs_to_its_request_and_the_others_are_still_waited_for() 
     exchange.feed(ack(2))
     first, second = exchange.answers
     assert isinstance(first.error, NetlinkError)
-    assert (first.error.errno, first.error.about, second.error) == (errno.EEXIST, "add it", None)
+    assert (first.error.errno, first.error.operation, second.error) == (errno.EEXIST, "add it", None)
 
 
 @pytest.mark.parametrize("seq", [0, 3, 99, 0xFFFFFFFF])

@@ -11,7 +11,7 @@ import pytest
 
 from cni_ptp.base import jsonio
 from cni_ptp.base.errors import CniError
-from cni_ptp.base.jsonio import Fields, dumps, loads
+from cni_ptp.base.jsonio import JsonObject, dumps, loads
 from tests.bounds import little_work
 
 
@@ -78,7 +78,7 @@ def test_of_several_objects_of_one_key_all_members_count_as_in_go(raw: bytes, va
 @pytest.mark.parametrize("sign", ["", "-"])
 def test_an_integer_of_any_length_is_refused_only_where_it_is_used(digits: int, sign: str) -> None:
     with little_work():
-        fields = Fields(loads(f'{{"mtu": {sign}{"9" * digits}, "other": 5}}'.encode()), "")
+        fields = JsonObject(loads(f'{{"mtu": {sign}{"9" * digits}, "other": 5}}'.encode()), "")
     assert fields.number("other") == 5
     assert refused(fields.number, "mtu") == (6, "mtu: an integer of more than 20 characters is out of range")
 
@@ -227,7 +227,7 @@ def test_the_public_module_takes_over_where_the_private_one_is_gone(monkeypatch:
 
 # --- Fields ---------------------------------------------------------------------------------------------------------
 
-CONF = Fields(
+CONF = JsonObject(
     {
         "text": "t",
         "yes": True,
@@ -300,7 +300,7 @@ def test_a_value_of_the_wrong_type_is_named(reader: Any, key: str, details: str)
 
 
 def test_the_path_leads_to_the_inner_member() -> None:
-    inner = Fields({"ipam": {"ranges": [{"subnet": 5}]}}, "").object("ipam")
+    inner = JsonObject({"ipam": {"ranges": [{"subnet": 5}]}}, "").object("ipam")
     assert inner is not None
     assert refused(inner.objects("ranges")[0].text, "subnet") == (
         6,
@@ -312,14 +312,14 @@ def test_the_path_leads_to_the_inner_member() -> None:
     ("value", "kind"), [([], "a list"), ("x", "a string"), (1, "an integer"), (True, "a boolean"), (None, "null")]
 )
 def test_the_top_level_must_be_an_object(value: object, kind: str) -> None:
-    assert refused(Fields, value, "") == (6, f"the configuration must be an object, not {kind}")
+    assert refused(JsonObject, value, "") == (6, f"the configuration must be an object, not {kind}")
 
 
 def test_a_list_beyond_its_limit_is_a_bad_configuration() -> None:
-    long = Fields({"l": [0] * 1001}, "")
+    long = JsonObject({"l": [0] * 1001}, "")
     assert refused(long.items, "l") == (7, "1001 entries, 1000 are allowed")
     assert refused(long.items, "l", 5) == (7, "1001 entries, 5 are allowed")
-    assert len(Fields({"l": [0] * 1000}, "").items("l") or []) == 1000
+    assert len(JsonObject({"l": [0] * 1000}, "").items("l") or []) == 1000
 
 
 def test_an_error_of_a_wrong_type_begins_with_what_was_being_done() -> None:

@@ -15,7 +15,7 @@ from tests.unit.test_conf import asked, read, refused
 
 def options(**members: Any) -> Options | None:
     """The options of a configuration with these members."""
-    return conf.ptp(read(ipMasq=True, **members), asked()).ip_masq_options
+    return conf.ptp_settings(read(ipMasq=True, **members), asked()).ip_masq_options
 
 
 REFUSED: list[tuple[dict[str, Any], int, str]] = [
@@ -59,7 +59,7 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
 def test_what_cannot_be_used_is_refused_in_words_that_name_the_key(
     members: dict[str, Any], code: int, words: str, is_masqueraded: bool
 ) -> None:
-    found, msg, details = refused(conf.ptp, read(ipMasq=is_masqueraded, **members), asked())
+    found, msg, details = refused(conf.ptp_settings, read(ipMasq=is_masqueraded, **members), asked())
     assert found == code
     assert words in details
     assert next(iter(members)) in f"{msg}: {details}"

@@ -45,7 +45,7 @@ def test_a_name_too_long_is_told_as_the_path_of_its_attribute() -> None:
     exchange.feed(datagram("error_name"))
     error = exchange.answers[0].error
     assert exchange.done and error is not None
-    said, where = error.words()
+    said, where = error.ext_ack()
     assert (error.errno, said) == (errno.ERANGE, "Attribute failed policy validation")
     assert where == "IFLA_LINKINFO.IFLA_INFO_DATA.VETH_INFO_PEER.IFLA_IFNAME"
 

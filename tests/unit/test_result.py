@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cni_ptp.base.errors import CniError
-from cni_ptp.base.jsonio import Fields, dumps, loads
+from cni_ptp.base.jsonio import JsonObject, dumps, loads
 from cni_ptp.cni.result import Address, Dns, Interface, Result, Route, parse_dns, render, render_route
 from cni_ptp.cni.result_read import parse
 from cni_ptp.cni.versions import SUPPORTED
@@ -93,7 +93,7 @@ def document(version: str) -> dict[str, Any]:
 
 def read(value: dict[str, Any], default_version: str = "") -> Result:
     """The result of a document as it comes from stdin, keys folded."""
-    return parse(Fields(loads(json.dumps(value).encode()), "prevResult"), default_version)
+    return parse(JsonObject(loads(json.dumps(value).encode()), "prevResult"), default_version)
 
 
 def without(value: Any, *keys: str) -> Any:
@@ -273,7 +273,7 @@ def test_a_host_s_interface_without_mac_is_told_by_its_name_alone() -> None:
     ],
 )
 def test_an_explicit_empty_list_counts_as_dns_given(members: dict[str, Any], given: bool) -> None:
-    assert parse_dns(Fields(members, "dns")).given() is given
+    assert parse_dns(JsonObject(members, "dns")).given() is given
     assert parse_dns(None).given() is False
     assert Dns(nameservers=[], domain="d").render() == {"domain": "d"}
 

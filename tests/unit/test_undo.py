@@ -10,9 +10,9 @@ from cni_ptp.base.errors import CniError, NetlinkError
 
 def test_steps_run_last_first_and_only_once() -> None:
     ran: list[int] = []
-    steps: undo.Steps = [(f"step {i}", partial(ran.append, i)) for i in range(3)]
-    assert undo.take_back(steps) == []
-    assert undo.take_back(steps) == []
+    steps: undo.Rollback = [(f"step {i}", partial(ran.append, i)) for i in range(3)]
+    assert undo.roll_back(steps) == []
+    assert undo.roll_back(steps) == []
     assert ran == [2, 1, 0]
 
 
@@ -22,12 +22,12 @@ def test_a_step_that_fails_is_told_and_does_not_keep_the_others_from_running() -
     def fail() -> None:
         raise CniError(104, "no such state")
 
-    steps: undo.Steps = [
+    steps: undo.Rollback = [
         ("release the lease", lambda: ran.append("lease")),
         ("delete the link", fail),
         ("clear rules", lambda: ran.append("rules")),
     ]
-    assert undo.take_back(steps) == ["could not delete the link: no such state"]
+    assert undo.roll_back(steps) == ["could not delete the link: no such state"]
     assert ran == ["rules", "lease"]
 
 
@@ -38,9 +38,9 @@ def test_words_of_the_kernel_that_can_not_be_read_do_not_keep_the_other_steps_fr
         raise EOFError
 
     def fail() -> None:
-        raise NetlinkError(1, "delete link a", words=unreadable)
+        raise NetlinkError(1, "delete link a", ext_ack=unreadable)
 
-    steps: undo.Steps = [("release the lease", lambda: ran.append("lease")), ("delete the link", fail)]
-    told = undo.take_back(steps)
+    steps: undo.Rollback = [("release the lease", lambda: ran.append("lease")), ("delete the link", fail)]
+    told = undo.roll_back(steps)
     assert told == ["could not delete the link: delete link a: EPERM, kernel: its words can not be read: EOFError"]
     assert ran == ["lease"]
