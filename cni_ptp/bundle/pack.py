@@ -54,15 +54,16 @@ _GROUPS = (
     ("ipam.host_local",),
     ("veth.plan", "system.sysctl", "ipam.settings", "ipam.validate"),  # of ADD and CHECK
     ("ipam.allocation", "commands.add"),
-    ("ipam.lease", "cni.result_read", "veth.find"),  # of CHECK and DEL
+    ("ipam.lease", "cni.result_read", "veth.find", "veth.mark"),  # of CHECK and DEL
     ("veth.deletion", "commands.delete"),
     ("netlink.rt_link_dump",),  # of GC
     ("veth.unnamed",),  # of CHECK, and of whatever meets what the Go plugin attached
     ("netlink.rt_route_dump",),  # of CHECK, and of an ADD with "mtu": "auto"
     ("commands.check",),
-    ("firewall.masquerade",),
+    ("firewall.iptables_legacy", "firewall.nft_table"),  # of ADD, CHECK, DEL and GC
+    ("firewall.session",),
     ("firewall.nft_transaction",),
-    ("firewall.nft_add",),  # of ADD
+    ("firewall.masquerade_add",),
     ("firewall.masquerade_del",),  # of DEL
     ("firewall.nft_del",),
     ("netlink.nft_dump",),

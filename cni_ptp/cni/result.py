@@ -1,14 +1,13 @@
-"""CNI results: one model for all versions of the specification, and how 1.x writes it.  Pure.
+"""CNI results: one model for all versions of the specification, and the parts that several versions share.  Pure.
 
-What a call rarely needs is elsewhere: result_old.py writes it for versions before 1.0.0, result_read.py reads a whole.
-Source: CNI SPEC.md "Success"; pkg/types/100/types.go of containernetworking/cni for the order of keys.
+result_write writes a result in any version, result_old in those before 1.0.0, and result_read reads one.
+Source: CNI SPEC.md "Success".
 """
 
 from __future__ import annotations
 
 from ..base.errors import DECODING_FAILURE, CniError
 from ..base.ip import cidr_text, parse_cidr, parse_ip, text_of
-from .versions import at_least
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -171,19 +170,7 @@ def undecodable(details: str) -> CniError:
     return CniError(DECODING_FAILURE, "could not parse result", details)
 
 
-# --- writing --------------------------------------------------------------------------------------------------------
-
-
-def render(result: Result, version: str) -> dict[str, Any]:
-    """The result as the JSON object of a specification version, keys in the order Go prints them.
-
-    CniError 6 if the version can not express it: 0.1.0 and 0.2.0 need an address.
-    """
-    if not at_least(version, "1.0.0"):
-        from . import result_old
-
-        return result_old.render(result, version)
-    return _render_100(result, version)
+# --- the parts that versions share ------------------------------------------------------------------------------------
 
 
 def render_ip(ip: Address) -> dict[str, Any]:
@@ -211,45 +198,6 @@ def render_route(route: Route) -> dict[str, Any]:
     return document
 
 
-def _render_100(result: Result, version: str) -> dict[str, Any]:
-    document: dict[str, Any] = {"cniVersion": version}
-    if result.dns.render():
-        document["dns"] = result.dns.render()
-    if result.interfaces:
-        document["interfaces"] = [
-            present(
-                {"mac": i.mac, "mtu": i.mtu, "name": i.name, "pciID": i.pci_id, "sandbox": i.sandbox,
-                 "socketPath": i.socket_path}, "name"
-            )
-            for i in result.interfaces
-        ]  # fmt: skip
-    if result.ips:
-        document["ips"] = [render_ip(ip) for ip in result.ips]
-    if result.routes:
-        document["routes"] = [render_route(r) for r in result.routes]
-    ordered: dict[str, Any] = _sorted(document)
-    return ordered
-
-
 def present(document: dict[str, Any], required: str) -> dict[str, Any]:
     """Without the members that are empty, but for the required one."""
     return {key: value for key, value in document.items() if value or key == required}
-
-
-def _sorted(value: Any) -> Any:
-    """Keys in alphabetical order at every level, as Go prints 1.x results."""
-    if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    if isinstance(value, list):
-        return [_sorted(item) for item in value]
-    return value
-
-
-def merged(previous: Result | None, ours: Result) -> Result:
-    """The result of a chain: what earlier plugins made, and ours behind it."""
-    if previous is None:
-        return ours
-    for ip in ours.ips:
-        ip.interface = len(previous.interfaces) + 1
-    dns = ours.dns if ours.dns.given() else previous.dns
-    return Result(previous.interfaces + ours.interfaces, previous.ips + ours.ips, previous.routes + ours.routes, dns)

@@ -10,7 +10,8 @@ from ..base.undo import roll_back
 from ..cni.args import Args
 from ..cni.attachment import Attachment
 from ..cni.conf import AUTO, NetConf, PtpSettings, mac_text, ptp_settings
-from ..cni.result import Interface, Result, merged, render
+from ..cni.result import Interface, Result
+from ..cni.result_write import merged, render
 from ..cni.versions import at_least
 from ..ipam.source import ipam_for
 from ..ipam.validate import refuse_small_mtu, validate
@@ -19,7 +20,7 @@ from ..netlink.rt_route import RT_TABLE_LOCAL, get_route
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..system import signals, sysctl
 from ..system.netns import Netns, open_netns
-from ..veth.holders import held, refuse_held
+from ..veth.holders import held, in_use
 from ..veth.plan import Plan, container_requests, host_requests, plan, veth_ends
 from .checkpoint import checkpoint, log_step
 from .lock import AttachmentLock
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.undo import Rollback
-    from ..ipam.source import Ipam
+    from ..firewall.nft_table import Element
+    from ..ipam.protocol import Ipam
 
 _READY_TRIES, _SETTLED_TRIES, _PAUSE_S = 200, 2000, 0.0005
 
@@ -81,8 +83,7 @@ def _attach(
             settings.mtu = mtu_of_uplinks(host)
         refuse_small_mtu(settings.mtu, result.ips)
         # Before anything of a neighbour that has an address is changed: its masquerading, its guard, its route.
-        gateways = [gateway for gateway in {ip.gateway for ip in result.ips} if gateway is not None]
-        refuse_held(host, [ip.address for ip in result.ips], gateways, types)
+        _refuse_in_use(host, result, types)
         checkpoint("ipam")
         planned = plan(result.ips, result.routes)
         if settings.ip_masq:
@@ -130,6 +131,17 @@ def _refuse_if_there(host: Socket, container: Socket, attachment: Attachment) ->
             raise answer.error
 
 
+def _refuse_in_use(host: Socket, result: Result, types: dict[bytes, int]) -> None:
+    """CniError 100 if an address is in use, or if a gateway is routed to somebody.  types: see `held`."""
+    gateways = [gateway for gateway in {ip.gateway for ip in result.ips} if gateway is not None]
+    some = in_use(host, [ip.address for ip in result.ips], gateways, types)
+    if some:
+        from ..veth.host_route import refuse
+
+        for address, own_allowed in some.items():
+            refuse(host, address, own_allowed)
+
+
 def _already_there(attachment: Attachment, details: str) -> CniError:
     names = f'container veth name ("{attachment.ifname}") peer provided ("{attachment.host_veth()}")'
     return CniError(KERNEL_REFUSED, f"{names} already exists", f"{details}; DEL of {attachment} removes it")
@@ -138,7 +150,8 @@ def _already_there(attachment: Attachment, details: str) -> CniError:
 def _masquerade(attachment: Attachment, settings: PtpSettings, result: Result, undo: Rollback) -> None:
     """Before the veth is made: a rule for an address that is not in use yet harms nobody, and a host that can not
     masquerade is found out before there is an interface."""
-    from ..firewall.masquerade import Masquerade
+    from ..firewall import masquerade_add
+    from ..firewall.session import Session
 
     addresses = [(ip.address, ip.length) for ip in result.ips]
     options = settings.ip_masq_options
@@ -146,9 +159,11 @@ def _masquerade(attachment: Attachment, settings: PtpSettings, result: Result, u
         addresses = options.masqueraded(addresses)
         if not addresses:
             return
-    with Masquerade(attachment, settings.ip_masq_backend, options=options) as masquerade:
-        undo.append(("take back the masquerading", lambda: masquerade.undo([address for address, _ in addresses])))
-        masquerade.add(addresses)
+    known = [address for address, _ in addresses]
+    taken: list[Element] = []
+    with Session(attachment, settings.ip_masq_backend) as session:
+        undo.append(("take back the masquerading", lambda: masquerade_add.undo(session, known, taken)))
+        masquerade_add.add(session, addresses, options.variants if options is not None else {}, taken)
 
 
 def _guard(attachment: Attachment, result: Result, mac: bytes, exposed: bool) -> None:
@@ -199,7 +214,7 @@ def _make_pair(
 
 def _delete(attachment: Attachment, undo: Rollback) -> None:
     """Delete the host end.  If that fails, what protects and reserves it is kept: DEL will find it all."""
-    from ..veth.find import is_anothers, is_marked, named
+    from ..veth.mark import is_anothers, is_marked, named
 
     try:
         with Socket(NETLINK_ROUTE) as sock:

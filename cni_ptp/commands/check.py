@@ -25,14 +25,15 @@ from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..system import sysctl
 from ..system.netns import Netns, is_same_file, open_netns
 from ..veth.container_end import ContainerEnd
-from ..veth.find import Clues, ForeignLink, host_end
+from ..veth.find import host_end
+from ..veth.mark import ForeignLink
 from ..veth.plan import Plan, plan
-from ..veth.unnamed import listed_end, nsid_of
+from ..veth.unnamed import Clues, listed_end, nsid_of
 from .checkpoint import log_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..ipam.source import Ipam
+    from ..ipam.protocol import Ipam
 
 
 def check(args: Args, conf: NetConf) -> None:
@@ -99,14 +100,15 @@ class Differences:
             host_name = self._host_end(host, link, planned)
         self._forwarding(ips, host_name)
         if self.settings.ip_masq:
-            from ..firewall.masquerade import Masquerade
+            from ..firewall import masquerade_check
 
             options = self.settings.ip_masq_options
             addresses = [(ip.address, ip.length) for ip in ips]
             if options is not None:
                 addresses = options.masqueraded(addresses)
-            masquerade = Masquerade(self.attachment, self.settings.ip_masq_backend, options=options)
-            self.words += masquerade.check(addresses) if addresses else []
+            if addresses:
+                backend = self.settings.ip_masq_backend
+                self.words += masquerade_check.differences(self.attachment, backend, addresses, options)
         if self.settings.anti_spoof:
             from ..firewall import antispoof
 

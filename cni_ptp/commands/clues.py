@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from ..ipam.known_addresses import is_leased
-from ..veth.find import Clues
+from ..veth.unnamed import Clues
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..cni.attachment import Attachment
     from ..cni.conf import NetConf
     from ..cni.result import Address, Result
-    from ..ipam.source import Ipam
+    from ..ipam.protocol import Ipam
     from ..system.netns import Netns
 
 

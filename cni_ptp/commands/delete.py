@@ -16,7 +16,8 @@ from ..netlink.rt_link import Link
 from ..netlink.sock import NETLINK_NETFILTER, NETLINK_ROUTE, Socket
 from ..system.netns import ABSENT, Netns, NetnsError, open_netns
 from ..veth.deletion import Deletion
-from ..veth.find import Clues, ForeignLink, host_end
+from ..veth.find import host_end
+from ..veth.mark import ForeignLink
 from .checkpoint import log_step
 from .lock import AttachmentLock
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from ..cni.result import Result
-    from ..ipam.source import Ipam
+    from ..ipam.protocol import Ipam
+    from ..veth.unnamed import Clues
 
     T = TypeVar("T")
 
@@ -66,10 +68,11 @@ def _detach(
     except Exception as e:  # noqa: BLE001  a link may exist: what protects and reserves it is kept
         failures.append(to_cni(e))
         return
-    from ..firewall.masquerade import Masquerade  # loaded while the kernel is at work
+    from ..firewall.masquerade_del import Removal  # loaded while the kernel is at work
+    from ..firewall.session import Session
 
-    with Masquerade(attachment, _backend(conf), nft) as masquerade:
-        removal = _try(failures, masquerade.removal)
+    with Session(attachment, _backend(conf), nft) as session:
+        removal = _try(failures, lambda: Removal(session))
         addresses = _addresses(previous) + (_try(failures, ipam.held) or [])
         if deletion is not None:
             try:
@@ -102,9 +105,9 @@ def _clues(conf: NetConf, ipam: Ipam, attachment: Attachment, previous: Result |
 
 
 def _nft_socket() -> Socket | None:
-    """Return the nf_tables socket; None if the kernel refuses it: then Masquerade tries again, and judges why.
+    """Return the nf_tables socket; None if the kernel refuses it: then Session tries again, and Removal judges why.
 
-    Opened before the deletion begins, which then holds it as well: see Masquerade why its closing may take long.
+    Opened before the deletion begins, which then holds it as well: see Session why its closing may take long.
     """
     try:
         return Socket(NETLINK_NETFILTER)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..cni.attachment import Attachment
-    from ..ipam.source import Ipam
+    from ..ipam.protocol import Ipam
 
 
 def gc(args: Args, conf: NetConf, is_complete: bool = True) -> None:

@@ -9,7 +9,6 @@ import errno
 
 from ..base.errors import PLUGIN_NOT_AVAILABLE, CniError
 from ..cni.args import Args
-from ..cni.attachment import Attachment
 from ..cni.conf import AUTO, NetConf, PtpSettings, ptp_settings
 from ..cni.result import Result
 from ..ipam.source import ipam_for
@@ -19,7 +18,7 @@ from ..veth.host_settings import refusals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..ipam.source import Ipam
+    from ..ipam.protocol import Ipam
 
 _CAP_NET_ADMIN, _CAP_SYS_ADMIN = 12, 21  # include/uapi/linux/capability.h
 _NO_DESCRIPTOR = 0xFFFFFFFF  # leads to no namespace: the kernel refuses with EBADF
@@ -30,9 +29,9 @@ def status(args: Args, conf: NetConf) -> None:
     settings = ptp_settings(conf, args)
     reasons = missing_capabilities() or link_refusal()
     if settings.ip_masq:
-        from ..firewall.masquerade import Masquerade
+        from ..firewall import masquerade_check
 
-        reasons += Masquerade(Attachment(conf.name, "", ""), settings.ip_masq_backend).status()
+        reasons += masquerade_check.why_unavailable(settings.ip_masq_backend)
     if settings.anti_spoof:
         from ..firewall import antispoof
 

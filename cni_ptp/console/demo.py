@@ -224,10 +224,9 @@ def _conf() -> dict[str, Any]:
 
 
 def _can_masquerade() -> bool:
-    from ..cni.attachment import Attachment
-    from ..firewall.masquerade import Masquerade
+    from ..firewall.masquerade_check import why_unavailable
 
-    return not Masquerade(Attachment("demo", _CONTAINER, _IFNAME), "").status()
+    return not why_unavailable("")
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from ..ipam.data_dir import DATA_DIR
 from ..netlink.rt_link import Link
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..system import sysctl
-from ..veth.find import is_anothers
+from ..veth.mark import is_anothers
 from . import conflist, iproute, lease_files
 from .lease_files import LeaseFile
 from .masquerading import Masquerading

@@ -51,8 +51,8 @@ class Jump:
 def remove(sock: Socket, attachment: Attachment, known_addresses: list[bytes]) -> None:
     """Neither a chain nor a jump nor a rule of the attachment is left of what iptables-nft or the Go plugin made.
 
-    hints: the attachment's packed addresses as far as they are known.  A jump for another address stays while the host
-    routes that to a container: the chain may serve another interface of it.
+    known_addresses: the attachment's, packed, as far as they are known.  A jump for another address stays while the
+    host routes that to a container: the chain may serve another interface of it.
     """
     for version in IPTABLES_NAT:
         retry("remove the rules that iptables made", _try_remove, sock, version, attachment, known_addresses)

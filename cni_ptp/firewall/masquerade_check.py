@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def differences(
     attachment: Attachment, backend: str, addresses: list[tuple[bytes, int]], options: Options | None
 ) -> list[str]:
-    """As Masquerade.check."""
+    """Return what is missing, in words; [] if each address is masqueraded, by the backend or (none given) by any."""
     words: list[str] = []
     variants = options.variants if options is not None else {}
     if backend != "iptables":
@@ -43,7 +43,7 @@ def _nft_findings(
 
 
 def why_unavailable(backend: str) -> list[str]:
-    """As Masquerade.status."""
+    """Return why ADD could not masquerade, in words; [] if it can be expected to work."""
     from .. import iptables_cmd
 
     by_nft = "" if backend == "iptables" else nft_check.why_unavailable()

@@ -11,45 +11,53 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .masquerade import Masquerade
     from .nft_table import Layout
+    from .session import Session
 
-    Step = Callable[[Masquerade, list[bytes]], None]
+    Step = Callable[[Session, list[bytes]], None]
+
+
+def remove(session: Session, known_addresses: list[bytes]) -> None:
+    """Remove the attachment's masquerading and guard from every backend, ours and the Go plugin's.
+
+    known_addresses: packed, those it may have had.  Every part is tried; the first failure is raised, with the others.
+    """
+    Removal(session).commit(known_addresses)
 
 
 class Removal:
     """The removal of an attachment's masquerading, prepared: what exists is known, and what removes it is loaded."""
 
-    __slots__ = ("masquerade", "steps", "failures")
+    __slots__ = ("session", "steps", "failures")
 
-    def __init__(self, masquerade: Masquerade) -> None:
-        self.masquerade = masquerade
+    def __init__(self, session: Session) -> None:
+        self.session = session
         self.failures: list[Exception] = []
-        self.steps = (*_steps_in_nf_tables(masquerade, self.failures), remove_from_iptables_legacy)
+        self.steps = (*_steps_in_nf_tables(session, self.failures), remove_from_iptables_legacy)
 
     def commit(self, known_addresses: list[bytes]) -> None:
-        """As Masquerade.remove."""
+        """As `remove`."""
         for step in self.steps:
             try:
-                step(self.masquerade, known_addresses)
+                step(self.session, known_addresses)
             except OSError as e:
-                if not _kernel_has_none(e, self.masquerade):
+                if not _kernel_has_none(e, self.session):
                     self.failures.append(e)
             except CniError as e:
                 self.failures.append(e)
         if self.failures:
             words = "; ".join([words_of(e) for e in self.failures])
             code = self.failures[0].code if isinstance(self.failures[0], CniError) else KERNEL_REFUSED
-            raise CniError(code, f"remove the masquerading of {self.masquerade.attachment}", words)
+            raise CniError(code, f"remove the masquerading of {self.session.attachment}", words)
 
 
-def _kernel_has_none(refused: OSError, masquerade: Masquerade) -> bool:
+def _kernel_has_none(refused: OSError, session: Session) -> bool:
     from .nft_socket import kernel_has_none
 
-    return kernel_has_none(refused, masquerade.sock)
+    return kernel_has_none(refused, session.sock)
 
 
-def _steps_in_nf_tables(masquerade: Masquerade, failures: list[Exception]) -> list[Step]:
+def _steps_in_nf_tables(session: Session, failures: list[Exception]) -> list[Step]:
     """How to take back what nf_tables holds; one question tells what there can be.  What failed is put to the list.
 
     A host where nobody masquerades has nothing, and then none of the modules that would take it back is loaded.
@@ -58,13 +66,13 @@ def _steps_in_nf_tables(masquerade: Masquerade, failures: list[Exception]) -> li
     asked = [
         get_table(GUARD),
         get_table(GUARD_ARP),
-        *[get_chain(*place) for place in foreign_chains(masquerade.attachment)],
+        *[get_chain(*place) for place in foreign_chains(session.attachment)],
     ]
     asked += [get_table(table) for table, _ in ours]
     try:
-        guard, arp_guard, *there = [exists(answer) for answer in masquerade.socket().ask(*asked)]
+        guard, arp_guard, *there = [exists(answer) for answer in session.socket().ask(*asked)]
     except OSError as e:
-        if not _kernel_has_none(e, masquerade):
+        if not _kernel_has_none(e, session):
             failures.append(e)
         return []
     others = there[: -len(ours)]
@@ -74,9 +82,9 @@ def _steps_in_nf_tables(masquerade: Masquerade, failures: list[Exception]) -> li
     if present:
         from .nft_del import remove as remove_from_tables
 
-        def remove_ours(m: Masquerade, known_addresses: list[bytes]) -> None:
+        def remove_ours(s: Session, known_addresses: list[bytes]) -> None:
             for layout in filter(None, own):
-                remove_from_tables(m.socket(), m.attachment, known_addresses, layout)
+                remove_from_tables(s.socket(), s.attachment, known_addresses, layout)
 
         steps.append(remove_ours)
     if any(others):
@@ -86,23 +94,23 @@ def _steps_in_nf_tables(masquerade: Masquerade, failures: list[Exception]) -> li
     return steps
 
 
-def _remove_others(masquerade: Masquerade, known_addresses: list[bytes]) -> None:
+def _remove_others(session: Session, known_addresses: list[bytes]) -> None:
     from . import iptables_nft
 
-    iptables_nft.remove(masquerade.socket(), masquerade.attachment, known_addresses)
+    iptables_nft.remove(session.socket(), session.attachment, known_addresses)
 
 
-def _remove_guard(masquerade: Masquerade, known_addresses: list[bytes]) -> None:
+def _remove_guard(session: Session, known_addresses: list[bytes]) -> None:
     """Of "antiSpoof": it is in nf_tables as well, and so is asked about on the same socket."""
     from . import antispoof
 
-    antispoof.remove(masquerade.socket(), masquerade.attachment)
+    antispoof.remove(session.socket(), session.attachment)
 
 
-def remove_from_iptables_legacy(masquerade: Masquerade, known_addresses: list[bytes]) -> None:
+def remove_from_iptables_legacy(session: Session, known_addresses: list[bytes]) -> None:
     """What the old interface of iptables keeps for the attachment is gone; if it has no table, no program runs."""
     if has_nat(4) or has_nat(6):
         from .. import iptables_cmd
 
-        likely = masquerade.backend == "iptables" or masquerade.sock is None
-        iptables_cmd.remove_legacy(masquerade.attachment, known_addresses, likely)
+        likely = session.backend == "iptables" or session.sock is None
+        iptables_cmd.remove_legacy(session.attachment, known_addresses, likely)

@@ -1,7 +1,7 @@
 """Masquerading by nf_tables: looks at what our table holds, and adds an attachment's addresses in one transaction.
 
-What takes them away is nft_removal; what takes an address over from an earlier owner, nft_take_over; what makes or
-mends the table, nft_mend; how races are met, nft_transaction.
+What takes them away is nft_del; what takes an address over from an earlier owner, nft_take_over; what makes or
+repairs the table, nft_repair; how races are met, nft_transaction.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def remove(sock: Socket, attachment: Attachment, known_addresses: Iterable[bytes], layout: Layout) -> None:
     """No address is masqueraded for the attachment by these tables, which are there.
 
-    hints: addresses it may have had; if they do not lead to all of them, the whole table is searched.  Kernel errors as
-    NetlinkError.
+    known_addresses: those it may have had; if they do not lead to all of them, the whole table is searched.
+    NetlinkError if the kernel refuses.
     """
     marks = owner_marks(attachment)
     versions = [v for _, versions in layout for v in versions]

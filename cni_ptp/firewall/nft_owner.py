@@ -1,6 +1,6 @@
-"""Whose an element of our table is, read from the comment that nft_names.element_comment wrote.  Pure.
+"""Whose an element of our table is, read from the comment that nft_table.element_comment wrote.  Pure.
 
-Apart from nft_names, as an ADD rarely meets an element.
+Apart from nft_table, as an ADD rarely meets an element.
 """
 
 from __future__ import annotations

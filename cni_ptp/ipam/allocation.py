@@ -19,8 +19,8 @@ _WAIT_S, _PAUSE_S = 0.3, 0.01
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .leases import Leases
+    from .protocol import Held
     from .settings import Settings
-    from .source import Held
 
     Owners = tuple[str, str]
 

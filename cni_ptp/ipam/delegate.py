@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..cni.args import Args
     from ..cni.conf import NetConf
     from ..cni.result import Address
-    from .source import Held
+    from .protocol import Held
 
 _OURS = ("ptp",)
 _OUR_IPAM_ROLES = ("host-local", "static")

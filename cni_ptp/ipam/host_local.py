@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ..cni.args import Args
     from ..cni.conf import NetConf
     from ..cni.result import Address
+    from .protocol import Held
     from .settings import Settings
-    from .source import Held
 
 
 class HostLocal:
@@ -99,28 +99,28 @@ class HostLocal:
         """Each address of the result that is in a range is leased to the attachment.  CniError 105 if not."""
         from . import host_local_check
 
-        host_local_check.check(self, prev)
+        host_local_check.check(self.attachment.containerid, self.held(), self.settings().sets, prev)
 
     def stale(self, valid: list[Attachment]) -> dict[Attachment, list[bytes]]:
         """See Ipam."""
         from . import host_local_check
 
-        return host_local_check.stale(self, valid)
+        return host_local_check.stale(self.leases(), self.attachment.network, valid)
 
     def gc(self, valid: list[Attachment]) -> None:
         """No lease of this network is left but those of the valid attachments, and files that say of no owner."""
         from . import host_local_check
 
-        host_local_check.gc(self, valid)
+        host_local_check.gc(self.leases(), valid)
 
     def foreseen(self) -> list[list[Address]]:
         """See Ipam."""
         from . import host_local_check
 
-        return host_local_check.foreseen(self)
+        return host_local_check.foreseen(self.settings().sets)
 
     def status(self) -> None:
         """CniError 50 if ADD would find no address, or could not write its lease."""
         from . import host_local_check
 
-        host_local_check.status(self)
+        host_local_check.status(self.leases(), self.data_dir, self.settings().sets)

@@ -13,44 +13,40 @@ from .leases import owner_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..cni.result import Result
-    from .host_local import HostLocal
+    from .leases import Leases
+    from .ranges import RangeSet
 
 
-def check(ipam: HostLocal, prev: Result) -> None:
+def check(containerid: str, held: list[bytes], sets: list[RangeSet], prev: Result) -> None:
     """Each address of the result that is in a range is leased to the attachment.  CniError 105 if not."""
-    held = ipam.held()
     if not held:
-        raise CniError(
-            CHECK_FAILED, f"host-local: Failed to find address added by container {ipam.attachment.containerid}"
-        )
+        raise CniError(CHECK_FAILED, f"host-local: Failed to find address added by container {containerid}")
     missing = [
-        text_of(ip.address)
-        for ip in prev.ips
-        if ip.address not in held and any(s.range_for(ip.address) for s in ipam.settings().sets)
+        text_of(ip.address) for ip in prev.ips if ip.address not in held and any(s.range_for(ip.address) for s in sets)
     ]
     if missing:
         listed = ", ".join([text_of(a) for a in held])
         raise CniError(
             CHECK_FAILED,
-            f"host-local: {', '.join(missing)} is not leased to container {ipam.attachment.containerid}",
+            f"host-local: {', '.join(missing)} is not leased to container {containerid}",
             f"its leases: {listed}",
         )
 
 
-def stale(ipam: HostLocal, valid: list[Attachment]) -> dict[Attachment, list[bytes]]:
+def stale(network_leases: Leases, network: str, valid: list[Attachment]) -> dict[Attachment, list[bytes]]:
     """Return the packed addresses of the leases that `gc` would release, by their owners."""
     from .index_rebuild import read_all
 
     keep = _owners(valid)
     found: dict[Attachment, list[bytes]] = {}
-    with ipam.leases() as leases:
+    with network_leases as leases:
         if leases.open(create=False):
             try:
                 for lease in read_all(leases):
                     address = lease.address()
                     if lease.owner is not None and lease.owner not in keep and address is not None:
                         containerid, _, ifname = lease.owner.partition("\r\n")
-                        owner = Attachment(ipam.attachment.network, containerid, ifname)
+                        owner = Attachment(network, containerid, ifname)
                         found.setdefault(owner, []).append(address)
             except OSError as e:
                 raise leases.failed("read", e) from None
@@ -62,12 +58,12 @@ def _owners(attachments: list[Attachment]) -> set[str]:
     return {owner_of(a.containerid, a.ifname) for a in attachments} | {a.containerid.strip() for a in attachments}
 
 
-def gc(ipam: HostLocal, valid: list[Attachment]) -> None:
+def gc(network_leases: Leases, valid: list[Attachment]) -> None:
     """No lease of this network is left but those of the valid attachments, and files that say of no owner."""
     from .index_rebuild import rebuild
 
     owners = _owners(valid)
-    with ipam.leases() as leases:
+    with network_leases as leases:
         if leases.open(create=False):
             try:
                 rebuild(leases, lambda lease: lease.owner is None or lease.owner in owners)
@@ -75,24 +71,24 @@ def gc(ipam: HostLocal, valid: list[Attachment]) -> None:
                 raise leases.failed("collect", e) from None
 
 
-def foreseen(ipam: HostLocal) -> list[list[Address]]:
+def foreseen(sets: list[RangeSet]) -> list[list[Address]]:
     """Return the first and the last address of each range, with its gateway."""
     from .ranges import packed
 
     found = []
-    for r in [r for range_set in ipam.settings().sets for r in range_set.ranges]:
+    for r in [r for range_set in sets for r in range_set.ranges]:
         spans = r.spans(r.start, r.end)
         ends = {spans[0][0], spans[-1][1]} if spans else set()
         found += [[Address(packed(end, r.size), r.length, r.gateway)] for end in sorted(ends)]
     return found
 
 
-def status(ipam: HostLocal) -> None:
+def status(network_leases: Leases, data_dir: str, sets: list[RangeSet]) -> None:
     """CniError 50 if ADD would find no address, or could not write its lease."""
-    with ipam.leases() as leases:
+    with network_leases as leases:
         try:
             if not leases.open(create=False):
-                _writable(ipam.data_dir)
+                _writable(data_dir)
                 return
             leases.probe()
         except OSError as e:
@@ -101,7 +97,7 @@ def status(ipam: HostLocal) -> None:
             raise _unavailable(e) from None
         full = [
             str(range_set)
-            for range_set in ipam.settings().sets
+            for range_set in sets
             if leases.index.first_free(range_set.order(None), range_set.size) is None
         ]
     if full:

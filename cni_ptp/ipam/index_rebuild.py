@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .lease import Lease
+    from .lease_dir import LeaseDirectory
     from .lease_index import Index
-    from .leases import Leases
 
 
-def rebuild(leases: Leases, keep: Callable[[Lease], bool] | None = None) -> None:
+def rebuild(leases: LeaseDirectory, keep: Callable[[Lease], bool] | None = None) -> None:
     """The index knows what the files say; torn, void and unwanted leases are gone, and what a killed call left.
 
     keep: False for a lease that is not wanted any more.
@@ -48,7 +48,7 @@ def _is_void(lease: Lease, began: int, use: reboot.Use) -> bool:
     return not use.of(address)
 
 
-def read_all(leases: Leases) -> Iterator[Lease]:
+def read_all(leases: LeaseDirectory) -> Iterator[Lease]:
     """Every lease, and whatever else has the name of an address."""
     for name in os.listdir(leases.fd):
         if name != LOCK and name.partition(".")[0] != LAST_RESERVED:

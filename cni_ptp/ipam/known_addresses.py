@@ -11,7 +11,8 @@ from ..base.errors import CniError
 from ..base.ip import text_of
 from ..system.state_files import opened
 from .data_dir import DATA_DIR, data_dir
-from .leases import MOST_CONTENT, owner_of
+from .lease_dir import MOST_CONTENT
+from .leases import owner_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,10 +1,5 @@
-"""The lease files of one network, locked: Go host-local's directory, format and lock, so that both can be used at once.
+"""The leases of one network for one call: locked, with an index beside them, reserved and released.
 
-DATA_DIR/NETWORK/
-    10.1.2.3              "CONTAINER\\r\\nIFNAME"; one that holds only "CONTAINER" is from before CNI knew of ifnames
-    last_reserved_ip.N    the address that range set N gave last
-    lock                  flock(2), held by every call
-    .cni-ptp-new          where a lease cannot be written without a name: see aside.py
 A lease is written aside and gets its name then: it appears with its content or not at all, whenever we die.  There is
 no fsync: after a power failure the machine boots, which voids every lease (docs/decisions/leases.md).
 Source: plugins/ipam/host-local/backend/disk of containernetworking/plugins; open(2) O_TMPFILE, link(2).
@@ -17,11 +12,12 @@ import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 import time
 
 from ..base import errnos
-from ..base.errors import STATE_FAILED, TRY_AGAIN_LATER, CniError, words_of
+from ..base.errors import TRY_AGAIN_LATER, CniError
 from ..base.ip import parse_ip
 from ..system import signals
 from ..system.state_files import opened
 from .directories import LAST_RESERVED, LOCK, make, open_index, open_network
+from .lease_dir import LeaseDirectory
 from .lease_index import Index
 
 TYPE_CHECKING = False
@@ -29,22 +25,16 @@ if TYPE_CHECKING:
     from .lease import Lease
 
 _WAIT_S = 30.0
-MOST_CONTENT = 4096
 
 
-class Leases:
-    """The directory, open and locked until the end of the with block.
+class Leases(LeaseDirectory):
+    """The directory, open and locked until the end of the with block."""
 
-    changed: whether a lease file came or went since the index was last current.
-    """
-
-    __slots__ = ("path", "fd", "lock_fd", "index", "changed", "wait_s")
+    __slots__ = ("lock_fd", "wait_s")
 
     def __init__(self, data_dir: str, network: str, wait_s: float = _WAIT_S) -> None:
-        self.path = f"{data_dir}/{network}"
-        self.fd = self.lock_fd = -1
-        self.index = Index(-1, -1)
-        self.changed = False
+        super().__init__(f"{data_dir}/{network}")
+        self.lock_fd = -1
         self.wait_s = wait_s
 
     def open(self, create: bool) -> bool:
@@ -84,10 +74,6 @@ class Leases:
             if fd >= 0:
                 os.close(fd)
         self.fd = self.lock_fd = -1
-
-    def failed(self, about: str, e: OSError) -> CniError:
-        """The error for a system call on the leases that failed."""
-        return CniError(STATE_FAILED, f"{about} the leases in {self.path}", words_of(e))
 
     def _locked(self, stoppable: bool) -> int:
         """The lock's descriptor.  CniError 11 if a signal asked us to stop, unless it made us take back what we did."""
@@ -130,28 +116,6 @@ class Leases:
             self.changed = False
 
     # --- the files ---
-
-    def read(self, name: str) -> Lease | None:
-        """The lease in a file; None if there is no file.  What is no regular file takes its address, for nobody.
-
-        CniError 104 if it is a regular file whose words do not count: somebody else's, or one with several names.
-        """
-        from .lease import Lease  # an ADD that is all right reads none
-
-        try:
-            fd = opened(name, os.O_RDONLY, self.fd)
-        except FileNotFoundError:
-            return None
-        except CniError:
-            from ..system.state_files_refusal import is_regular
-
-            if is_regular(name, self.fd):
-                raise
-            return Lease(name, None, 0)
-        try:
-            return Lease(name, os.read(fd, MOST_CONTENT), os.fstat(fd).st_mtime_ns)
-        finally:
-            os.close(fd)
 
     def held_by(self, owner: str) -> list[Lease]:
         """The leases whose content is `owner`, in the order of their names."""
@@ -214,16 +178,6 @@ class Leases:
             temporary_file.write(self.fd, b"probe")
             temporary_file.remove(self.fd)
             self.mark_current()
-
-    def unlink(self, name: str) -> None:
-        """There is no such lease file."""
-        self.changed = True
-        try:
-            os.unlink(name, dir_fd=self.fd)
-        except FileNotFoundError:
-            pass
-        except IsADirectoryError:
-            pass  # somebody's own; never a lease
 
     def take_back(self, names: list[str]) -> None:
         """Leases that this call made and told nobody about are gone."""

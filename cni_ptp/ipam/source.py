@@ -10,49 +10,9 @@ from .data_dir import ipam_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Protocol
-
     from ..cni.args import Args
-    from ..cni.attachment import Attachment
     from ..cni.conf import NetConf
-    from ..cni.result import Address, Result
-
-    Held = Callable[[Sequence[bytes]], set[bytes]]
-
-    class Ipam(Protocol):
-        """Where the addresses of one attachment come from."""
-
-        def add(self, held: Held) -> Result:
-            """Return addresses, routes and dns for the attachment; a failure leaves nothing allocated.
-
-            held: returns those of the packed addresses that are in use on the host; no such address is chosen.  Asked
-            about gateways at the same time, it spares a question later.
-            """
-
-        def delete(self) -> None:
-            """Nothing is allocated to the attachment; twice is once."""
-
-        def check(self, prev: Result) -> None:
-            """Returns if what the result says is still allocated."""
-
-        def held(self) -> list[bytes]:
-            """Packed addresses that the attachment holds; [] if that is not known."""
-
-        def known(self) -> list[bytes]:
-            """Return `held`, or what the configuration or another plugin's leases tell; [] if that is not known."""
-
-        def stale(self, valid: list[Attachment]) -> dict[Attachment, list[bytes]]:
-            """Return the packed addresses that are leased to others than the valid attachments; {} if not known."""
-
-        def gc(self, valid: list[Attachment]) -> None:
-            """Nothing of this network is allocated to any but the valid attachments."""
-
-        def foreseen(self) -> list[list[Address]]:
-            """Return results that `add` may come to, the addresses of each; [] if that is not known."""
-
-        def status(self) -> None:
-            """Returns if `add` can be expected to work."""
+    from .protocol import Ipam
 
 
 def ipam_for(conf: NetConf, args: Args) -> Ipam:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..base.errors import INVALID_NETWORK_CONFIG, CniError
-from ..cni.result import render
+from ..cni.result_write import render
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ..cni.args import Args
     from ..cni.conf import NetConf
-    from .source import Ipam
+    from .protocol import Ipam
 
 
 def nobody(addresses: Sequence[bytes]) -> set[bytes]:

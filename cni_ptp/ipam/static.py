@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..cni.args import Args
     from ..cni.conf import NetConf
     from ..cni.result import Route
-    from .source import Held
+    from .protocol import Held
 
 _IPS_TEXT = "an entry in the 'ips' field is NOT in CIDR notation, got: '{}'"
 

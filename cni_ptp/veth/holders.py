@@ -33,8 +33,10 @@ def held(host: Socket, addresses: Sequence[bytes], types: dict[bytes, int]) -> s
     return {address for address in addresses if types[address]}
 
 
-def refuse_held(host: Socket, addresses: Sequence[bytes], gateways: Sequence[bytes], types: dict[bytes, int]) -> None:
-    """Raise CniError 100 if an address is in use, or if one is wanted as a gateway that is routed to somebody.
+def in_use(
+    host: Socket, addresses: Sequence[bytes], gateways: Sequence[bytes], types: dict[bytes, int]
+) -> dict[bytes, bool]:
+    """Return those of the addresses and gateways that may belong to somebody, each with whether the host may have it.
 
     The host may have a gateway already, for other containers; an address of its own is nobody else's.
     types: what `held` found before; others are asked now.
@@ -44,8 +46,4 @@ def refuse_held(host: Socket, addresses: Sequence[bytes], gateways: Sequence[byt
         held(host, unasked, types)
     own_allowed = {address: False for address in addresses if types[address]}
     own_allowed.update({gateway: True for gateway in gateways if types[gateway] not in (0, RTN_LOCAL)})
-    if own_allowed:
-        from .host_route import refuse
-
-        for address, allowed in own_allowed.items():
-            refuse(host, address, allowed)
+    return own_allowed

@@ -24,18 +24,46 @@ from ..netlink.rt_nsid import NETNSA_NSID, get_nsid
 from ..netlink.rt_route import RTN_UNICAST, RTPROT_KERNEL, get_route, is_no_route
 from ..netlink.rt_route_read import read_route
 from ..system.netns import is_own
-from .find import ForeignLink, is_anothers, is_marked
+from .mark import ForeignLink, is_anothers, is_marked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..cni.attachment import Attachment
     from ..netlink.sock import Socket
     from ..system.netns import Netns
-    from .find import Clues
 
 _UNKNOWN = -1
 # No link has the name, or none can have it: prevResult may list anything.
 _NO_SUCH_NAME = (errno.ENODEV, errno.EINVAL, errno.ERANGE)
+
+
+class Clues:
+    """What the runtime and the leases tell of an attachment, by which a host end of another name is recognised.
+
+    netns: the container's namespace, or None.  addresses: packed, those that may be the attachment's, a tenant's wish
+    among them.  listed: those of them that prevResult lists.
+    ends: (name, MAC as text, "" if unknown) of the interfaces that prevResult lists for the host.
+    is_leased: tells of a packed address whether a lease gives it to the attachment; False if one gives it to another,
+    None if there is no lease.
+    """
+
+    __slots__ = ("netns", "addresses", "listed", "ends", "is_leased")
+
+    def __init__(
+        self,
+        netns: Netns | None,
+        addresses: list[bytes],
+        listed: list[bytes],
+        ends: list[tuple[str, str]],
+        is_leased: Callable[[bytes], bool | None],
+    ) -> None:
+        self.netns = netns
+        self.addresses = addresses
+        self.listed = listed
+        self.ends = ends
+        self.is_leased = is_leased
 
 
 def search(host: Socket, attachment: Attachment, clues: Clues, link: Link | None) -> Link | None:

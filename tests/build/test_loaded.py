@@ -52,7 +52,7 @@ CALL = (
     | modules("errnos", "base.")
 )
 CALL |= modules("exchange sock rt_link", "netlink.") | modules("source data_dir", "ipam.")
-HOST_LOCAL = modules("host_local directories lease_index leases", "ipam.")
+HOST_LOCAL = modules("host_local directories lease_dir lease_index leases", "ipam.")
 # What is to be, and how it is asked for.
 CONFIGURED = modules("ranges settings", "ipam.")
 PLANNED = (
@@ -67,6 +67,7 @@ ADD = (
     | HOST_LOCAL
     | PLANNED
     | modules("add", "commands.")
+    | modules("result_write", "cni.")
     | modules("undo", "base.")
     | modules("holders", "veth.")
     | modules("allocation", "ipam.")
@@ -74,7 +75,7 @@ ADD = (
 # DEL reads leases and prevResult, and looks for what any backend left of the attachment, whether or not it was wanted.
 LOOKED_FOR = (
     modules("firewall")
-    | modules("masquerade masquerade_del iptables_legacy nft_table", "firewall.")
+    | modules("session masquerade_del iptables_legacy nft_table", "firewall.")
     | modules("nft", "netlink.")
 )
 DEL = (
@@ -82,7 +83,7 @@ DEL = (
     | HOST_LOCAL
     | LOOKED_FOR
     | modules("delete", "commands.")
-    | modules("deletion find", "veth.")
+    | modules("deletion find mark", "veth.")
     | modules("lease", "ipam.")
     | modules("result_read", "cni.")
 )
@@ -91,7 +92,7 @@ LOOKED_AT = (
     modules("rt_addr_dump", "netlink.")
     | modules("lease host_local_check", "ipam.")
     | modules("result_read", "cni.")
-    | modules("find unnamed", "veth.")
+    | modules("find mark unnamed", "veth.")
 )
 LOOKED_AT |= modules("rt_link_dump rt_nsid rt_route_read", "netlink.")
 LOOKED_AT |= modules("container_end", "veth.") | modules("bounded rt_route_dump", "netlink.")
@@ -108,7 +109,7 @@ STATUS = (
 # Of a host whose table is there: nothing that makes it, and nothing that takes away.
 MASQUERADE = (
     modules("firewall")
-    | modules("masquerade iptables_legacy nft_table nft_transaction nft_add", "firewall.")
+    | modules("session masquerade_add foreign iptables_legacy nft_table nft_transaction nft_add", "firewall.")
     | modules("nft", "netlink.")
 )
 UNMASQUERADE = modules("nft_transaction nft_del nft_owner", "firewall.") | modules("nft_element", "netlink.")
@@ -117,7 +118,7 @@ TABLE = modules("firewall") | modules(
     "nft_table nft_owner nft_del nft_ruleset nft_search nft_socket nft_transaction nft_check", "firewall."
 )
 TABLE |= modules("nft nft_array nft_define nft_dump nft_element nft_expr nft_rule", "netlink.")
-MASQUERADE_CHECKED = TABLE | modules("masquerade masquerade_check iptables_legacy", "firewall.")
+MASQUERADE_CHECKED = TABLE | modules("masquerade_check iptables_legacy", "firewall.")
 # GC goes through leases, links and rules, of masquerading and against spoofing, those of iptables included.
 GC = (
     CALL

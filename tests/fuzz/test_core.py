@@ -13,8 +13,9 @@ import pytest
 
 from cni_ptp.base import jsonio
 from cni_ptp.base.errors import INTERNAL, CniError, to_cni
-from cni_ptp.cni import args, conf, result, versions
+from cni_ptp.cni import args, conf, result_write, versions
 from cni_ptp.cni.attachment import Attachment
+from cni_ptp.cni.result import Result
 from cni_ptp.ipam import settings
 from cni_ptp.ipam.standalone import nobody
 from cni_ptp.ipam.static import Static
@@ -86,7 +87,7 @@ def run(environ: dict[str, str], raw: bytes) -> None:
     network.valid_attachments()
     previous = network.prev_result()
     attachment = Attachment(network.name, parsed.containerid, parsed.ifname)
-    found = [result.Result([], [], [])] if previous is None else [previous]
+    found = [Result([], [], [])] if previous is None else [previous]
     if network.ipam is not None and network.ipam.text("type") == "static":
         found.append(Static(network, parsed).add(nobody))
     else:
@@ -99,7 +100,7 @@ def run(environ: dict[str, str], raw: bytes) -> None:
         requests += host_requests(planned, 2, attachment.host_veth(), attachment.alias())
         for request in requests:
             request.pack(1)
-        json.loads(jsonio.dumps(result.render(one, network.cni_version)))
+        json.loads(jsonio.dumps(result_write.render(one, network.cni_version)))
 
 
 def outcome(environ: dict[str, str], raw: bytes) -> str:

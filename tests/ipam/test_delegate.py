@@ -25,7 +25,7 @@ from tests.another_user import ANOTHER_USER, give_away
 from tests.ipam.calls import descriptors, environment, host_local, leases
 
 if TYPE_CHECKING:
-    from cni_ptp.ipam.source import Ipam
+    from cni_ptp.ipam.protocol import Ipam
 
 RESULT = '{"cniVersion":"1.0.0","ips":[{"address":"10.1.2.3/24","gateway":"10.1.2.1","interface":0}]}'
 

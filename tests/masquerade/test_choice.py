@@ -13,10 +13,21 @@ from cni_ptp import iptables_cmd
 from cni_ptp.base.errors import CniError, NetlinkError
 from cni_ptp.base.ip import parse_ip
 from cni_ptp.cni.attachment import Attachment
-from cni_ptp.firewall import masquerade as masquerade_module
-from cni_ptp.firewall import masquerade_check, nft_add, nft_check, nft_del, nft_socket, nft_transaction
-from cni_ptp.firewall.masquerade import Masquerade
+from cni_ptp.firewall import (
+    masquerade_add,
+    masquerade_check,
+    masquerade_del,
+    nft_add,
+    nft_check,
+    nft_del,
+    nft_socket,
+    nft_transaction,
+)
+from cni_ptp.firewall import (
+    session as session_module,
+)
 from cni_ptp.firewall.nft_table import INET
+from cni_ptp.firewall.session import Session
 from cni_ptp.netlink import nft, nft_define
 from cni_ptp.netlink.sock import Socket
 from tests.namespaces import Host
@@ -33,7 +44,7 @@ def without_nf_tables(protocol: int) -> Socket:
 @pytest.fixture
 def old_kernel(host: Host, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     """A host without nf_tables, whose iptables works on the old interface."""
-    for module in (nft_socket, masquerade_module):
+    for module in (nft_socket, session_module):
         monkeypatch.setattr(module, "Socket", without_nf_tables)
     os.mkdir("/run/alternatives")
     for name in ("iptables-restore", "ip6tables-restore"):
@@ -50,29 +61,29 @@ def legacy(host: Host) -> str:
 
 
 def test_a_kernel_without_nf_tables_is_served_by_iptables(old_kernel: Host) -> None:
-    with Masquerade(ONE, "") as masquerade:
-        masquerade.add(ADDRESSES)
+    with Session(ONE, "") as session:
+        masquerade_add.add(session, ADDRESSES, {}, [])
         rules = legacy(old_kernel)
         assert "10.0.0.2/32" in rules and "fd00::2/128" in rules
-        assert masquerade.check(ADDRESSES) == []
-        masquerade.remove([])
+        assert masquerade_check.differences(ONE, "", ADDRESSES, None) == []
+        masquerade_del.remove(session, [])
         assert legacy(old_kernel) == ""
-        assert masquerade.status() == []
+        assert masquerade_check.why_unavailable("") == []
 
 
 def test_that_neither_can_be_had_is_told_with_both_reasons(old_kernel: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(iptables_cmd, "_DIRECTORIES", ("/nonexistent",))
-    with Masquerade(ONE, "") as masquerade:
+    with Session(ONE, "") as session:
         with pytest.raises(CniError, match="neither nf_tables nor iptables") as caught:
-            masquerade.add(ADDRESSES)
+            masquerade_add.add(session, ADDRESSES, {}, [])
         assert caught.value.code == 100
         assert "Protocol not supported" in caught.value.details and "find iptables-restore" in caught.value.details
-        assert len(masquerade.status()) == 2
+        assert len(masquerade_check.why_unavailable("")) == 2
 
 
 def test_nftables_that_was_asked_for_is_not_replaced_by_iptables(old_kernel: Host) -> None:
-    with Masquerade(ONE, "nftables") as masquerade, pytest.raises(CniError, match="masquerade by nf_tables"):
-        masquerade.add(ADDRESSES)
+    with Session(ONE, "nftables") as session, pytest.raises(CniError, match="masquerade by nf_tables"):
+        masquerade_add.add(session, ADDRESSES, {}, [])
     assert legacy(old_kernel) == ""
 
 
@@ -82,7 +93,7 @@ def test_gc_and_list_of_a_host_without_nf_tables_find_nothing(old_kernel: Host) 
 
 
 def test_status_leaves_no_trace(host: Host) -> None:
-    assert Masquerade(ONE, "nftables").status() == []
+    assert masquerade_check.why_unavailable("nftables") == []
     assert host.run("nft", "list", "ruleset").stdout == ""
 
 

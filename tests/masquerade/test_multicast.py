@@ -12,7 +12,8 @@ import pytest
 
 from cni_ptp.base.ip import parse_ip
 from cni_ptp.cni.attachment import Attachment
-from cni_ptp.firewall.masquerade import Masquerade
+from cni_ptp.firewall import masquerade_add
+from cni_ptp.firewall.session import Session
 from tests.masquerade.test_masquerade import base_chains, outside
 from tests.namespaces import Host, Place
 
@@ -79,6 +80,6 @@ def test_multicast_is_not_masqueraded_and_unicast_is(host: Host, backend: str, v
     host.run("ip", "addr", "add", alone, "dev", "lo")
     out.run("ip", "route", "add", alone, "dev", "eth0")
     assert seen(host, out, version) == {"group": source, "far": source}
-    with Masquerade(Attachment("n", "c1", "eth0"), backend) as masquerade:
-        masquerade.add([(parse_ip(source), length)])
+    with Session(Attachment("n", "c1", "eth0"), backend) as session:
+        masquerade_add.add(session, [(parse_ip(source), length)], {}, [])
     assert seen(host, out, version) == {"group": source, "far": translated}

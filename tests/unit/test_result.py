@@ -10,8 +10,9 @@ import pytest
 
 from cni_ptp.base.errors import CniError
 from cni_ptp.base.jsonio import JsonObject, dumps, loads
-from cni_ptp.cni.result import Address, Dns, Interface, Result, Route, parse_dns, render, render_route
+from cni_ptp.cni.result import Address, Dns, Interface, Result, Route, parse_dns, render_route
 from cni_ptp.cni.result_read import parse
+from cni_ptp.cni.result_write import render
 from cni_ptp.cni.versions import SUPPORTED
 
 OLD, MIDDLE, NEW = SUPPORTED[:2], SUPPORTED[2:5], SUPPORTED[5:]
