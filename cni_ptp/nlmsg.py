@@ -1,4 +1,4 @@
-"""Netlink messages as bytes: headers, attributes, requests, kernel errors.  Pure: no I/O, no socket.
+"""Netlink messages as bytes: headers, attributes, requests, kernel errors.  Pure.
 
 An attribute is declared once, with its number, the kernel's name and its kind; building, reading and the path in an
 error message all come from that declaration.  Whatever is malformed raises DecodeError and is never read past its end.

@@ -1,4 +1,4 @@
-"""The kernel's error numbers that every call has to do with; where another is meant, the module errno is loaded.
+"""The kernel's error numbers that every call has to do with; for others errno is loaded.  Pure.
 
 It takes 0.05 ms to make its two hundred names.  These are the same on every architecture.
 Source: include/uapi/asm-generic/errno-base.h.

@@ -1,4 +1,4 @@
-"""What can go wrong, and the CNI error code each failure is reported under.
+"""What can go wrong, and the CNI error code each failure is reported under.  Pure.
 
 Here live the exception classes of the whole package and the table of codes; nothing here does I/O.
 Source: CNI SPEC.md "Error" (codes below 100), docs/architecture.md (ours, from 100).

@@ -1,4 +1,4 @@
-"""IP addresses as packed bytes: 4 or 16, network order.  The length tells the family.
+"""IP addresses as packed bytes: 4 or 16, network order.  The length tells the family.  Pure.
 
 Accepts and prints what Go's net package does, since configurations and state files are shared with Go plugins:
 an IPv4-mapped IPv6 address is the IPv4 address, zones and leading zeros are refused.

@@ -1,4 +1,4 @@
-"""JSON as the Go plugins read it, and a lean writer.
+"""JSON as the Go plugins read it, and a lean writer.  Pure.
 
 Go matches object keys whatever their case, so every key is folded to lower case as it is read: look keys up in lower
 case.  Of several values for one key the last counts, but objects are joined, and null takes nothing back.  Nothing here

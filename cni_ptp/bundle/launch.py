@@ -82,6 +82,51 @@ def above_standard(fd: int) -> int:
     return fd
 
 
+def load(groups: list[Group | None], number: int, fd: int, base: int, finder: Any) -> None:
+    """The modules of the group, and of those it needs, are in sys.modules; a second time nothing happens."""
+    group = groups[number]
+    if group is None:
+        return
+    offset, size, needs, names, packages, in_c = group
+    for need in needs:
+        load(groups, need, fd, base, finder)
+    for name in in_c:
+        if name not in sys.modules:
+            load_c(name)
+    # The only dynamic code there is: what bundle/pack.py compiled from the sources beside it in the archive.
+    for name, code in zip(names, marshal.loads(posix.pread(fd, size, base + offset))):  # noqa: S302
+        if name not in sys.modules:  # else the group was begun before, and failed further on
+            run_module(name, code, name in packages, finder)
+    groups[number] = None
+
+
+def run_module(name: str, code: Any, is_package: bool, finder: Any) -> None:
+    """Put the module into sys.modules and execute its code; if that fails, it is not there."""
+    parent, _, own_name = name.rpartition(".")
+    module = sys.modules[name] = Module(name)
+    module.__package__ = name if is_package else parent
+    if is_package:
+        module.__path__, module.__spec__ = [], _frozen_importlib.ModuleSpec(name, finder, is_package=True)
+        module.__spec__._initializing = False
+    else:
+        module.__spec__ = namespace(name=name, parent=parent, loader=finder, _initializing=False)
+    try:
+        exec(code, module.__dict__)  # noqa: S102
+    except BaseException:
+        del sys.modules[name]  # as the import system does
+        raise
+    if parent:
+        setattr(sys.modules[parent], own_name, module)
+
+
+def verb_module() -> str:
+    """Return the name of the module that a call of the ptp plugin is going to import; "" for any other call."""
+    from cni_ptp.main import role_of
+
+    verb = _VERBS.get(posix.environ.get(b"CNI_COMMAND", b""), "")
+    return verb if role_of(sys.argv[0]) == "ptp" else ""
+
+
 def install(modules: dict[str, int], groups: list[Group | None], rest: list[bytes], fd: int, base: int) -> None:
     """From now on our modules are imported from the open file `fd`, which stays open.
 
@@ -99,42 +144,10 @@ def install(modules: dict[str, int], groups: list[Group | None], rest: list[byte
         number = modules.get(name)
         if number is None:
             return None
-        load(number)
+        load(groups, number, fd, base, finder)
         module = sys.modules[name]
         module.__spec__ = None  # else it would be taken instead of this one
         return _frozen_importlib.ModuleSpec(name, finder, is_package=hasattr(module, "__path__"))
-
-    def load(number: int) -> None:
-        """The modules of the group, and of those it needs, are in sys.modules; a second time nothing happens."""
-        group = groups[number]
-        if group is None:
-            return
-        offset, size, needs, names, packages, in_c = group
-        for need in needs:
-            load(need)
-        for name in in_c:
-            if name not in sys.modules:
-                load_c(name)
-        # The only dynamic code there is: what bundle/pack.py compiled from the sources beside it in the archive.
-        for name, code in zip(names, marshal.loads(posix.pread(fd, size, base + offset))):  # noqa: S302
-            if name in sys.modules:  # the group was begun before, and failed further on
-                continue
-            parent, _, own_name = name.rpartition(".")
-            module = sys.modules[name] = Module(name)
-            module.__package__ = name if name in packages else parent
-            if name in packages:
-                module.__path__, module.__spec__ = [], _frozen_importlib.ModuleSpec(name, finder, is_package=True)
-                module.__spec__._initializing = False
-            else:
-                module.__spec__ = namespace(name=name, parent=parent, loader=finder, _initializing=False)
-            try:
-                exec(code, module.__dict__)  # noqa: S102
-            except BaseException:
-                del sys.modules[name]  # as the import system does
-                raise
-            if parent:
-                setattr(sys.modules[parent], own_name, module)
-        groups[number] = None
 
     # A finder and a loader (PEP 451) by what it has: a class costs 25 us.
     finder = namespace(
@@ -144,13 +157,11 @@ def install(modules: dict[str, int], groups: list[Group | None], rest: list[byte
     )
     gc.disable()
     sys.meta_path.insert(0, finder)
-    load(0)  # whatever was asked for begins with these modules
-    from cni_ptp.main import role_of
-
-    verb = _VERBS.get(posix.environ.get(b"CNI_COMMAND", b""))
-    if verb is not None and role_of(sys.argv[0]) == "ptp":
+    load(groups, 0, fd, base, finder)  # whatever was asked for begins with these modules
+    verb = verb_module()
+    if verb:
         try:
-            load(modules[verb])  # before an import statement asks for it, which then finds it
+            load(groups, modules[verb], fd, base, finder)  # before an import statement asks for it, which then finds it
         except Exception:  # noqa: BLE001, S110  the import statement meets it again, where the caller is told
             pass
 

@@ -60,8 +60,7 @@ _GROUPS = (
     ("veth.unnamed",),  # of CHECK, and of whatever meets what the Go plugin attached
     ("netlink.rt_route_dump",),  # of CHECK, and of an ADD with "mtu": "auto"
     ("commands.check",),
-    ("firewall.iptables_legacy", "firewall.nft_table"),  # of ADD, CHECK, DEL and GC
-    ("firewall.session",),
+    ("firewall.session", "firewall.iptables_legacy", "firewall.nft_table"),  # of ADD and DEL
     ("firewall.nft_transaction",),
     ("firewall.masquerade_add",),
     ("firewall.masquerade_del",),  # of DEL

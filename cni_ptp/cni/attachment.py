@@ -5,14 +5,17 @@ An attachment is a network, a container and an interface name.  Pure.
 
 from __future__ import annotations
 
-# The C modules under hashlib: hashlib itself costs 1 to 5 ms (it loads OpenSSL).
+import sys
+
+# The C modules under hashlib: hashlib itself costs 1 to 5 ms (it loads OpenSSL).  The one of another version of Python
+# is not tried: the import system would look through its directories for it.
 try:
-    from _sha512 import sha512  # type: ignore[import-not-found]  # CPython up to 3.11
-except ImportError:
-    try:
-        from _sha2 import sha512  # type: ignore[import-not-found]  # CPython 3.12 and later
-    except ImportError:
-        from hashlib import sha512
+    if sys.version_info >= (3, 12):
+        from _sha2 import sha512  # type: ignore[import-not-found]
+    else:
+        from _sha512 import sha512  # type: ignore[import-not-found]
+except ImportError:  # not CPython
+    from hashlib import sha512
 
 ALIAS_PREFIX = "cni-ptp"
 _IFALIASZ = 256  # include/uapi/linux/if.h, with the terminating NUL

@@ -1,4 +1,4 @@
-"""The CNI specification's versions: which are ours, how they compare, which verb needs which.
+"""The CNI specification's versions: which are ours, how they compare, which verb needs which.  Pure.
 
 Source: CNI SPEC.md; pkg/version and pkg/skel of containernetworking/cni, whose texts the errors keep.
 """

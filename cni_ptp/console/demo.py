@@ -9,13 +9,14 @@ import threading
 import time
 
 from ..base import jsonio
-from ..base.ip import text_of
 from ..bundle import built_file
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..system import spawn
 from ..system.netns import Netns, open_netns
 from ..system.trusted import distrust
-from . import iproute, lease_files, sandbox
+from . import sandbox
+from .compact_json import compact
+from .demo_remains import network_lines, remains
 from .terminal import Terminal
 
 TYPE_CHECKING = False
@@ -36,7 +37,6 @@ example:
 """
 _SUBNETS = ("10.88.0.0/24", "fd00:88::/64")
 _CONTAINER, _IFNAME = "demo-container", "eth0"
-_DATA_DIR = "/var/lib/cni/networks"
 _COPY = "/run/ptp-demo"
 _GREETING = b"hello from the host\n"
 _PATIENCE_S = 5.0
@@ -129,11 +129,11 @@ class Demo:
 
     def _look(self, netns: Netns) -> None:
         self._title("What the container has now")
-        for line in netns.inside(_network):
+        for line in netns.inside(network_lines):
             self._say(line)
         self.terminal.say()
         self._say("and the host:")
-        for line in _network():
+        for line in network_lines():
             self._say(line)
 
     def _talk(self, netns: Netns) -> None:
@@ -239,74 +239,10 @@ def _parsed(raw: bytes) -> dict[str, Any]:
     return parsed
 
 
-def compact(value: Any) -> str:
-    """JSON with a line for each member, and for each member's member where one line is not enough."""
-    if not isinstance(value, dict):
-        return _flat(value)
-    lines = []
-    for key, item in value.items():
-        text = _flat(item)
-        if len(text) > 90 and isinstance(item, list):
-            text = "[\n    " + ",\n    ".join([_flat(one) for one in item]) + "\n  ]"
-        elif len(text) > 90:
-            text = "{\n    " + ",\n    ".join([f'"{k}": {_flat(one)}' for k, one in item.items()]) + "\n  }"
-        lines.append(f'  "{key}": {text}')
-    return "{\n" + ",\n".join(lines) + "\n}"
-
-
-def _flat(value: Any) -> str:
-    """On one line.  No string in a configuration or result holds a newline: JSON escapes it."""
-    lines = jsonio.dumps(value).decode().split("\n")
-    flat = ""
-    for line in lines:
-        part = line.strip()
-        flat += f" {part}" if flat.endswith(",") else part
-    return flat
-
-
 def _set_lo_up(sock: Socket) -> None:
     from ..netlink.rt_link import set_up
 
     sock.do(set_up(1, "lo"))
-
-
-def _network() -> list[str]:
-    """The veth links of this namespace with their addresses, then its routes."""
-    with Socket(NETLINK_ROUTE) as sock:
-        lines = []
-        links = iproute.veths(sock)
-        for link in links:
-            lines.append(iproute.link_line(link))
-            lines += [
-                "  " + line for line in iproute.addr_lines(lambda: Socket(NETLINK_ROUTE), link, iproute.MOST_LINES)
-            ]
-        names = {link.ifindex: link.name for link in links}
-        for family in (iproute.AF_INET, iproute.AF_INET6):
-            lines += [iproute.route_line(route, names) for route in iproute.routes(sock, family)]
-    return lines
-
-
-def remains() -> dict[str, list[str]]:
-    """What attachments leave on a host, by kind: nothing, when all are detached."""
-    with Socket(NETLINK_ROUTE) as sock:
-        links = [link.name for link in iproute.veths(sock)]
-        routes = [
-            iproute.route_line(route, {})
-            for family in (iproute.AF_INET, iproute.AF_INET6)
-            for route in iproute.routes(sock, family)
-        ]
-    leases = [
-        text_of(lease.address)
-        for network in lease_files.networks(_DATA_DIR)
-        for lease in lease_files.of_network(_DATA_DIR, network)
-    ]
-    return {"links": links, "routes": routes, "leases": leases, "masquerade": _masqueraded()}
-
-
-def _masqueraded() -> list[str]:
-    from ..firewall.nft_check import owners
-
-    return [f"{text_of(address)} of {attachment}" for attachment, address in owners()]
 
 
 class Server:

@@ -92,8 +92,7 @@ def _changes_to_add(
     used_versions = {version_of(addr) for addr in addresses}
     varied = [variants[version] for version in used_versions if version in variants]
     tables = [(table, versions) for table, versions in layout if used_versions.intersection(versions)]
-    asked = [get_generation()]
-    asked += [get_chain(table, POSTROUTING) for table, _ in tables]
+    asked = [get_generation(), *[get_chain(table, POSTROUTING) for table, _ in tables]]
     asked += [get_set(table, name) for table, name, _, _ in wanted]
     asked += [get_element(table, name, key) for table, name, key, _ in wanted]
     if varied:
@@ -102,29 +101,35 @@ def _changes_to_add(
         asked += questions(layout, varied)
     answers = iter(sock.ask(*asked))
     genid = generation(next(answers))
-    changes: list[Request] = []
     rules = [_uses(next(answers)) for _ in tables]
     sets_there = [exists(next(answers)) for _ in wanted]
     present = [next(answers) for _ in wanted]
     whole = all(sets_there) and all(used >= len(versions) for used, (_, versions) in zip(rules, tables))
-    if varied:
-        whole = is_whole(varied, answers) and whole
-    if not whole:
+    changes: list[Request] = []
+    if not whole or (varied and not is_whole(varied, answers)):
         from .nft_repair import repair_requests  # once a host, as a rule
 
         for table, versions in tables:
             changes += repair_requests(sock, table, versions, addresses, varied)
-    for (table, name, key, comment), answer in zip(wanted, present):
-        if exists(answer):
-            from .nft_take_over import remove_elements, take_over
-
-            removed = take_over(sock, (table, name, key, comment), answer, addresses)
-            if removed is None:
-                continue
-            taken += removed
-            changes += remove_elements(removed)
-        changes.append(new_element(table, name, key, comment))
+    for element, answer in zip(wanted, present):
+        changes += _changes_for(sock, element, answer, addresses, taken)
     return genid, changes, any(used >= 0 for used in rules)
+
+
+def _changes_for(
+    sock: Socket, element: Element, answer: Answer, addresses: dict[bytes, int], taken: list[Element]
+) -> list[Request]:
+    """Return what makes the element the attachment's; `answer` tells whether there is one of its key."""
+    changes: list[Request] = []
+    if exists(answer):
+        from .nft_take_over import remove_elements, take_over
+
+        removed = take_over(sock, element, answer, addresses)
+        if removed is None:
+            return []
+        taken += removed
+        changes += remove_elements(removed)
+    return [*changes, new_element(*element)]
 
 
 def _elements(

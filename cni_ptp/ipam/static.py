@@ -1,4 +1,4 @@
-"""static, embedded: the addresses that the configuration or the runtime names.  It keeps no state.
+"""static, embedded: the addresses that the configuration or the runtime names.  It keeps no state.  Pure.
 
 Source: plugins/ipam/static/main.go of containernetworking/plugins, whose texts the errors keep.
 """

@@ -1,4 +1,4 @@
-"""One conversation with the kernel, without I/O: requests become datagrams, datagrams become answers.
+"""One conversation with the kernel, without I/O: requests become datagrams, datagrams become answers.  Pure.
 
 The kernel goes on with the later messages of a datagram after one of them failed (netlink_rcv_skb), so every answer is
 waited for, and a caller that undoes must assume that any of the others took effect.  nf_tables batches are the

@@ -69,7 +69,7 @@ ADD = (
     | modules("add", "commands.")
     | modules("result_write", "cni.")
     | modules("undo", "base.")
-    | modules("holders", "veth.")
+    | modules("holders pair", "veth.")
     | modules("allocation", "ipam.")
 )
 # DEL reads leases and prevResult, and looks for what any backend left of the attachment, whether or not it was wanted.
@@ -118,7 +118,7 @@ TABLE = modules("firewall") | modules(
     "nft_table nft_owner nft_del nft_ruleset nft_search nft_socket nft_transaction nft_check", "firewall."
 )
 TABLE |= modules("nft nft_array nft_define nft_dump nft_element nft_expr nft_rule", "netlink.")
-MASQUERADE_CHECKED = TABLE | modules("masquerade_check iptables_legacy", "firewall.")
+MASQUERADE_CHECKED = TABLE | modules("masquerade_check session iptables_legacy", "firewall.")
 # GC goes through leases, links and rules, of masquerading and against spoofing, those of iptables included.
 GC = (
     CALL

@@ -14,29 +14,9 @@ import pytest
 
 from cni_ptp import nlmsg
 from cni_ptp.nlmsg import Attr
+from tests.house.sources import FILES, PACKAGE, TREES, name_of
 
-ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "cni_ptp"
-MODULES = sorted(p for p in PACKAGE.rglob("*.py") if "console" not in p.parts)
-FLOOR = {
-    "base/errnos", "base/errors", "base/undo", "base/jsonio", "base/ip", "base/printable", "__init__",
-    "base/__init__",
-}  # fmt: skip
-CORE = FLOOR | {
-    "nlmsg", "cni/attachment", "cni/args", "cni/conf", "cni/mac", "cni/result", "cni/result_old",
-    "cni/result_read", "cni/versions", "veth/plan", "cni/masquerade_options", "firewall/nft_variant",
-    "firewall/iptables_variant", "firewall/nft_ruleset", "firewall/antispoof_ruleset", "firewall/nft_table",
-    "firewall/nft_owner", "netlink/exchange", "netlink/extended_ack", "netlink/rt_link", "netlink/rt_link_dump",
-    "netlink/rt_addr", "netlink/rt_addr_dump", "netlink/rt_route", "netlink/rt_route_read",
-    "netlink/rt_route_dump", "netlink/nft", "netlink/nft_array", "netlink/nft_define", "netlink/nft_dump",
-    "netlink/nft_element", "netlink/nft_expr", "netlink/nft_interval", "netlink/nft_rule", "netlink/__init__",
-    "netlink/rt_nsid", "ipam/lease", "ipam/ranges", "ipam/settings", "ipam/data_dir", "ipam/static",
-    "ipam/validate", "ipam/__init__", "commands/__init__", "cni/__init__", "firewall/__init__", "veth/__init__",
-}  # fmt: skip
-# What core may take from outside: no module that can do I/O.  _socket serves ip for inet_pton and constants,
-# sys serves jsonio for a type.
-PURE = {"__future__", "_struct", "errno", "_socket", "_json", "json", "json.encoder", "_sha512", "_sha2", "hashlib"}
-PURE |= {"typing", "collections.abc", "sys"}
+MODULES = sorted(path for path in FILES if "console" not in path.parts)
 # Loading one of these costs more than a call may take; docs/decisions/imports.md.
 DEAR = {
     "json", "re", "socket", "ctypes", "subprocess", "ipaddress", "hashlib", "enum", "dataclasses", "logging",
@@ -45,89 +25,36 @@ DEAR = {
 }  # fmt: skip
 
 
-def name_of(path: Path) -> str:
-    """A module's name as the tables above have it."""
-    return str(path.relative_to(PACKAGE).with_suffix(""))
-
-
-def imports(path: Path, at_run_time: bool = False) -> set[str]:
-    """What a module imports: ours as in the tables above, others by their dotted names."""
-    tree = ast.parse(path.read_text())
-    found: set[str] = set()
+def loaded_at_once(path: Path) -> set[str]:
+    """Return what a module imports of others than this package's when it is imported, by dotted names."""
+    tree = TREES[name_of(path)]
     skipped: set[ast.AST] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        is_typed = isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        if is_typed or isinstance(node, ast.FunctionDef):
             skipped.update(ast.walk(node))
-        if at_run_time and isinstance(node, (ast.Try,)):
+        if isinstance(node, ast.Try):
             for handler in node.handlers:
                 skipped.update(ast.walk(handler))  # a public fallback
-        if at_run_time and isinstance(node, ast.FunctionDef):
-            skipped.update(ast.walk(node))
+    found: set[str] = set()
     for node in ast.walk(tree):
-        if node in skipped:
-            continue
-        if isinstance(node, ast.Import):
+        if node not in skipped and isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            found.update(targets(path, node))
+        elif node not in skipped and isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(node.module or "")
     return found
-
-
-def targets(path: Path, node: ast.ImportFrom) -> set[str]:
-    """The modules that one `from` statement names."""
-    if not node.level:
-        return {node.module or ""}
-    base = path.parent
-    for _ in range(node.level - 1):
-        base = base.parent
-    base = base.joinpath(*(node.module or "").split(".")) if node.module else base
-    if base.with_suffix(".py").exists():
-        return {str(base.relative_to(PACKAGE))}
-    found = set()
-    for alias in node.names:
-        inner = base / alias.name
-        found.add(name_of(inner) if inner.with_suffix(".py").exists() else name_of(base / "__init__"))
-    return found
-
-
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_imports_go_down(path: Path) -> None:
-    name = name_of(path)
-    ours = {i for i in imports(path) if (PACKAGE / f"{i}.py").exists()}
-    others = imports(path) - ours
-    if name in FLOOR:
-        assert ours <= FLOOR
-    if name in CORE:
-        assert ours <= CORE, ours - CORE
-        assert others <= PURE, others - PURE
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_no_verb_loads_what_is_dear(path: Path) -> None:
-    assert not imports(path, at_run_time=True) & DEAR
+    assert not loaded_at_once(path) & DEAR
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_verbs_never_import_the_console(path: Path) -> None:
-    if name_of(path) != "main":
-        assert not {i for i in imports(path) if i.startswith("console")}
-
-
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=name_of)
+@pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_no_module_computes_its_names(path: Path) -> None:
     """In the built file nobody would ask its __getattr__ (PEP 562), see bundle/launch.py."""
     functions = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
     assert not [function for function in functions if function.name in ("__getattr__", "__dir__")]
-
-
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=name_of)
-def test_a_module_can_be_read_in_one_sitting(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 400
-
-
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=name_of)
-def test_each_module_says_what_it_holds(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text()))
 
 
 STREAMS = {"stdout", "stderr", "__stdout__", "__stderr__", "stream"}
