@@ -185,6 +185,8 @@ def _imports(content: bytes, path: str) -> list[str]:
     for node in body:
         if isinstance(node, ast.Try):
             body += [*node.body, *[inner for handler in node.handlers for inner in handler.body]]
+        elif isinstance(node, ast.If):
+            body += [*node.body, *node.orelse]
         elif isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -262,8 +264,14 @@ def is_source(name: str) -> bool:
 
 
 def sources_of(built: bytes) -> dict[str, bytes]:
-    """The sources that a built file carries.  zipfile.BadZipFile if it is none."""
+    """Return the sources that a built file carries.  zipfile.BadZipFile if it is none, or not as we make one."""
     with zipfile.ZipFile(io.BytesIO(built)) as archive:
+        members = archive.infolist()
+        # Whoever looks into a file of somebody else's reads no more than the file has, and unpacks nothing.
+        if any(m.compress_type != zipfile.ZIP_STORED for m in members) or sum(m.file_size for m in members) > len(
+            built
+        ):
+            raise zipfile.BadZipFile("its members are compressed, or are longer together than the file")
         return {name: archive.read(name) for name in archive.namelist() if name != "__main__.py"}
 
 

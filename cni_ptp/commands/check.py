@@ -110,9 +110,9 @@ class Differences:
                 backend = self.settings.ip_masq_backend
                 self.words += masquerade_check.differences(self.attachment, backend, addresses, options)
         if self.settings.anti_spoof:
-            from ..firewall import antispoof
+            from ..firewall import antispoof_check
 
-            self.words += antispoof.differences(self.attachment, [ip.address for ip in ips])
+            self.words += antispoof_check.differences(self.attachment, [ip.address for ip in ips])
 
     def _as_configured(self, route: Route) -> Route:
         """The route of prevResult with its configured scope, which plugins from before CNI 1.1 drop.

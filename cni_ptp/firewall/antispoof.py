@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 
 from ..base.errors import KERNEL_REFUSED, CniError, NetlinkError, words_of
-from ..base.ip import text_of
 from ..cni.attachment import Attachment, digest, go_network_hash
 from ..netlink import nft, nft_define, nft_dump
 from ..netlink.nft import exists
@@ -19,6 +18,7 @@ from .antispoof_ruleset import (
     BASE_CHAIN,
     CHECK,
     GUARDED,
+    PLACE,
     SETS,
     SOURCE,
     check_rules,
@@ -31,9 +31,11 @@ from .nft_transaction import commit, generation, retry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..nlmsg import Request
+    from typing import Any
 
-_IFNAMSIZ = 16  # include/uapi/linux/if.h
+    from ..nlmsg import Attr, Request
+
+IFNAMSIZ = 16  # include/uapi/linux/if.h
 _MOST_DELETIONS = 150  # the batch must fit the send buffer
 
 
@@ -56,9 +58,9 @@ def add(sock: Socket, attachment: Attachment, addresses: list[bytes], mac: bytes
 
 
 def _try_add(sock: Socket, attachment: Attachment, addresses: list[bytes]) -> None:
-    key = _key(attachment.host_veth())
-    genid, whole, guarded = _look(sock, key)
-    changes = [] if whole else table_requests()
+    key = key_of(attachment.host_veth())
+    genid, whole, guarded, misplaced = look(sock, key)
+    changes = [] if whole else table_requests(misplaced)
     if guarded:
         changes += _deletions(sock, {key})
     for table in SETS:
@@ -70,7 +72,7 @@ def _try_add(sock: Socket, attachment: Attachment, addresses: list[bytes]) -> No
 
 def remove(sock: Socket, attachment: Attachment) -> None:
     """Guard the attachment's host end no more.  Nothing there is success, and found out by one question."""
-    retry("take back the guard against spoofing", lambda: _try_remove(sock, _key(attachment.host_veth())))
+    retry("take back the guard against spoofing", lambda: _try_remove(sock, key_of(attachment.host_veth())))
 
 
 def _try_remove(sock: Socket, key: bytes) -> None:
@@ -116,34 +118,13 @@ def _is_empty(sock: Socket, table: str) -> bool:
     )
 
 
-def differences(attachment: Attachment, addresses: list[bytes]) -> list[str]:
-    """Return the differences between the guard and what it should be, one sentence each."""
-    veth = attachment.host_veth()
-    key = _key(veth)
-    with open_socket() as sock:
-        _, whole, guarded = _look(sock, key)
-        if not guarded:
-            return [f"{veth} is not in the set {GUARDED} of nf_tables {GUARD}: nothing keeps it from spoofing"]
-        words = [] if whole else [f"nf_tables {GUARD} lacks rules: nothing keeps {veth} from spoofing"]
-        for table in SETS:
-            if not exists(sock.ask(nft.get_element(table, GUARDED, key))[0]):
-                words.append(f"{veth} is not in the set {GUARDED} of nf_tables {table}: nothing keeps it from spoofing")
-            wanted = source_keys(table, key, addresses)
-            answers = sock.ask(*[nft.get_element(table, name, source) for name, source in wanted])
-            for (name, source), answer in zip(wanted, answers):
-                if not exists(answer):
-                    address = text_of(source[_IFNAMSIZ:])
-                    words.append(f"{address} is not in {table} {name}: its packets are dropped")
-    return words
-
-
 def guarded() -> dict[str, list[bytes]]:
     """Return the (packed) addresses that each guarded link may send from, by the link's name."""
     with open_socket() as sock:
         found: dict[str, list[bytes]] = {_name(key): [] for key, _ in _elements(sock, GUARD, GUARDED)}
         for name in SOURCE.values():
             for key, _ in _elements(sock, GUARD, name):
-                found.get(_name(key), []).append(key[_IFNAMSIZ:])
+                found.get(_name(key), []).append(key[IFNAMSIZ:])
     return {name: [a for a in sources if a[:2] != b"\xfe\x80"] for name, sources in found.items()}
 
 
@@ -151,7 +132,7 @@ def why_unavailable() -> str:
     """Return why the kernel would not guard, "" if it would: a transaction without its end is tried and undone."""
     try:
         with open_socket() as sock:
-            refused = [a.error for a in sock.batch(nft.batch(table_requests(), None)[:-1]) if a.error is not None]
+            refused = [a.error for a in sock.batch(nft.batch(table_requests([]), None)[:-1]) if a.error is not None]
     except (CniError, OSError) as e:
         return words_of(e)
     return str(refused[0]) if refused else ""
@@ -160,13 +141,14 @@ def why_unavailable() -> str:
 # --- the tables -----------------------------------------------------------------------------------------------------
 
 
-def _key(veth: str) -> bytes:
-    return veth.encode().ljust(_IFNAMSIZ, b"\0")
+def key_of(veth: str) -> bytes:
+    """Return the key of a link in the sets: its name, padded as the kernel has it."""
+    return veth.encode().ljust(IFNAMSIZ, b"\0")
 
 
 def _name(key: bytes) -> str:
     """The link that a key begins with."""
-    return key[:_IFNAMSIZ].rstrip(b"\0").decode("utf-8", "replace")
+    return key[:IFNAMSIZ].rstrip(b"\0").decode("utf-8", "replace")
 
 
 def _comment(attachment: Attachment) -> str:
@@ -177,8 +159,11 @@ def _comment(attachment: Attachment) -> str:
     return f"#{go_network_hash(attachment.network)} #{digest(text)[:64]}"
 
 
-def _look(sock: Socket, key: bytes) -> tuple[int, bool, bool]:
-    """Return (generation, whether both tables are whole, whether either guards the link)."""
+def look(sock: Socket, key: bytes) -> tuple[int, bool, bool, list[str]]:
+    """Return (generation, whether both tables are whole, whether either guards the link, tables whose chain must move).
+
+    key: of the link.
+    """
     asked = [nft.get_generation()]
     for table, sets in SETS.items():
         asked += [nft.get_chain(table, name) for name in (BASE_CHAIN[table], CHECK)]
@@ -186,16 +171,25 @@ def _look(sock: Socket, key: bytes) -> tuple[int, bool, bool]:
         asked.append(nft.get_element(table, GUARDED, key))
     answers = iter(sock.ask(*asked))
     genid = generation(next(answers))
-    whole, guarded = True, False
+    whole, guarded, misplaced = True, False, []
     for table, sets in SETS.items():
         # A chain's use counts its rules and what leads to it; after `nft flush table` there are none.
         for uses in (1, len(check_rules(table, {})) + 1):
             chain = next(answers)
             whole = exists(chain) and chain.one()[1].get(nft.NFTA_CHAIN_USE, 0) == uses and whole
+            if uses == 1 and exists(chain) and place_of(chain.one()[1]) != PLACE[table]:
+                misplaced.append(table)
         for _ in sets:
             whole = exists(next(answers)) and whole
         guarded = exists(next(answers)) or guarded
-    return genid, whole, guarded
+    return genid, whole and not misplaced, guarded, misplaced
+
+
+def place_of(chain: dict[Attr, Any]) -> tuple[int, int]:
+    """Return (hook, priority) of a chain that was asked about; (-1, 0) if it has none."""
+    hook = chain.get(nft.NFTA_CHAIN_HOOK, {})
+    priority: int = hook.get(nft.NFTA_HOOK_PRIORITY, 0)
+    return hook.get(nft.NFTA_HOOK_HOOKNUM, -1), priority - (1 << 32) if priority >> 31 else priority
 
 
 def _elements(sock: Socket, table: str, name: str, links: set[bytes] | None = None) -> list[tuple[bytes, str]]:
@@ -213,7 +207,7 @@ def _elements(sock: Socket, table: str, name: str, links: set[bytes] | None = No
     for message in answer.messages:
         if links is None or any(link in message.payload for link in links):
             found += nft_dump.read_elements(nft_dump.LISTED.read(message.payload))
-    return [(key, comment) for key, comment in found if links is None or key[:_IFNAMSIZ] in links]
+    return [(key, comment) for key, comment in found if links is None or key[:IFNAMSIZ] in links]
 
 
 def _deletions(sock: Socket, links: set[bytes]) -> list[Request]:

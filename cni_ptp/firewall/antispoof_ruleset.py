@@ -4,7 +4,7 @@
         set guarded { type ifname; elements = { "veth0123456789a" comment "mynet 4711 eth0" } }
         set source4 { type ifname . ipv4_addr; elements = { "veth0123456789a" . 10.1.2.3 } }
         set source6 { type ifname . ipv6_addr }
-        chain prerouting { type filter hook prerouting priority raw; iifname @guarded goto check }
+        chain prerouting { type filter hook prerouting priority -450; iifname @guarded goto check }
         chain check {
             iifname . ip saddr @source4 return
             iifname . ip6 saddr @source6 return
@@ -22,10 +22,12 @@
         }
     }
 
-Each sender that the host hears makes an entry in its neighbour table, which is one for the whole kernel: so ARP is
-guarded, and of the link-local addresses of IPv6 only the one that the kernel derives from the container's MAC is let
-pass.  A container that chooses another one is still reached by its own addresses.  The unspecified source of ICMPv6 is
-what duplicate address detection and MLD are spoken from (RFC 4861, RFC 3810); it makes no entry.
+The guard comes before the kernel puts fragments together (priority -400): else a container could fill the one store of
+fragments with false senders, and put pieces of its own into what a neighbour sends.  Each sender that the host hears
+makes an entry in its neighbour table, which is one for the whole kernel: so ARP is guarded, and of the link-local
+addresses of IPv6 only the one that the kernel derives from the container's MAC is let pass.  A container that chooses
+another one is still reached by its own addresses.  The unspecified source of ICMPv6 is what duplicate address detection
+and MLD are spoken from (RFC 4861, RFC 3810); it makes no entry.
 """
 
 from __future__ import annotations
@@ -53,6 +55,11 @@ if TYPE_CHECKING:
 GUARDED, CHECK = "guarded", "check"
 SOURCE = {4: "source4", 6: "source6"}
 BASE_CHAIN = {GUARD: "prerouting", GUARD_ARP: "input"}
+# Hook and priority of the base chains.
+PLACE = {
+    GUARD: (nft_define.NF_INET_PRE_ROUTING, nft_define.NF_IP_PRI_RAW_BEFORE_DEFRAG),
+    GUARD_ARP: (nft_define.NF_ARP_IN, nft_define.NF_IP_PRI_FILTER),
+}
 _GUARDED_TYPE = {GUARDED: [nft_define.TYPE_IFNAME]}
 _SOURCE4_TYPE = {SOURCE[4]: [nft_define.TYPE_IFNAME, nft_define.TYPE_IPADDR]}
 _SOURCE6_TYPE = {SOURCE[6]: [nft_define.TYPE_IFNAME, nft_define.TYPE_IP6ADDR]}
@@ -66,27 +73,35 @@ _ARP_OF_IPV4 = b"\x00\x01\x08\x00\x06\x04"
 _ARP_SADDR = 14
 
 
-def table_requests() -> list[Request]:
-    """Return the requests that give both tables their sets and exactly the rules they must have; elements stay."""
+def table_requests(misplaced: list[str]) -> list[Request]:
+    """Return the requests that give both tables their sets and exactly the rules they must have; elements stay.
+
+    misplaced: tables whose base chain has another hook or priority; the kernel moves no chain.
+    """
     requests = []
     first = 1
     for table, sets in SETS.items():
         numbers = {name: first + i for i, name in enumerate(sets)}  # unique in the batch
         first += len(sets)
         base = BASE_CHAIN[table]
-        new_base_chain = nft_define.new_raw_prerouting_chain if table == GUARD else nft_define.new_arp_input_chain
-        to_check = [meta_iifname(NFT_REG_1), lookup(NFT_REG_1, GUARDED, numbers[GUARDED]), goto(CHECK)]
+        if table in misplaced:
+            requests += [nft_rule.flush_chain(table, base), nft_define.delete_chain(table, base)]
         requests += [
             nft_define.new_table(table, _COMMENT),
             nft_define.new_chain(table, CHECK),
-            new_base_chain(table, base),
+            nft_define.new_filter_chain(table, base, *PLACE[table]),
             *[nft_define.new_set(table, name, types, numbers[name], "") for name, types in sets.items()],
             nft_rule.flush_chain(table, base),
             nft_rule.flush_chain(table, CHECK),
             *[nft_rule.add_rule(table, CHECK, rule) for rule in check_rules(table, numbers)],
-            nft_rule.add_rule(table, base, to_check),
+            nft_rule.add_rule(table, base, base_rule(numbers)),
         ]
     return requests
+
+
+def base_rule(numbers: dict[str, int]) -> list[bytes]:
+    """Return the one rule of a base chain.  numbers: of the sets made in the same batch."""
+    return [meta_iifname(NFT_REG_1), lookup(NFT_REG_1, GUARDED, numbers.get(GUARDED, 0)), goto(CHECK)]
 
 
 def check_rules(table: str, numbers: dict[str, int]) -> list[list[bytes]]:

@@ -6,11 +6,12 @@ import errno
 
 from ..base.errors import NetlinkError, words_of
 from ..base.ip import text_of, version_of
-from ..netlink import nft, nft_expr, nft_rule
+from ..netlink import nft
 from ..netlink.nft import exists
 from ..netlink.nft_define import NF_IP_PRI_NAT_SRC, delete_table
 from ..netlink.nft_dump import NFTA_TABLE_USE, dump_bounds, dump_sets, get_table_use, read_bounds, read_sets
 from ..netlink.nft_element import comment_in
+from .nft_compare import facts_of, is_dormant, rules_of
 from .nft_del import deletions
 from .nft_owner import network_marks, owner_marks, parse_comment, variant_of
 from .nft_ruleset import chains, rules, subnet_set_length, table_requests
@@ -32,12 +33,10 @@ from .nft_transaction import commit, generation, retry
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from ..cni.attachment import Attachment
     from ..cni.masquerade_options import Variant
     from ..netlink.sock import Socket
-    from ..nlmsg import Attr
     from .nft_table import Layout
 
 _MOST_DELETIONS = 128  # an address has two elements of about 100 bytes: the batch must fit the send buffer
@@ -55,6 +54,8 @@ def differences(attachment: Attachment, addresses: list[tuple[bytes, int]], vari
             return ["nf_tables has no table cni_ptp: nothing is masqueraded"]
         words = []
         for table, versions in layout:
+            if is_dormant(sock, table):
+                words.append(f"nf_tables table {table} is dormant: nothing is masqueraded")
             words += _rules_missing(sock, table, versions, addresses, tuple(varied))
         if varied:
             from .nft_variant_check import differences as findings_of_variants
@@ -98,9 +99,8 @@ def _rules_missing(
 
 def _lacks(sock: Socket, table: str, chain: str, needed: list[list[bytes]]) -> list[str]:
     """Tell that the chain lacks one of the rules, if it does."""
-    there = iter([_facts(r[1].get(nft_rule.NFTA_RULE_EXPRESSIONS, [])) for r in _rules(sock, table, chain)])
-    facts = [_facts(nft_expr.EXPRESSIONS.read(b"".join(rule))) for rule in needed]
-    if all(rule in there for rule in facts):  # in this order: each search goes on where the last one ended
+    there = iter(rules_of(sock, table, chain))
+    if all(facts_of(rule) in there for rule in needed):  # in this order: each search goes on where the last one ended
         return []
     return [f"nf_tables chain {table} {chain} has not all the rules it must have"]
 
@@ -109,25 +109,6 @@ def _is_early(sock: Socket, table: str) -> bool:
     answer = sock.ask(nft.get_chain(table, POSTROUTING))[0]
     hook = answer.one()[1].get(nft.NFTA_CHAIN_HOOK, {}) if exists(answer) else {}
     return hook.get(nft.NFTA_HOOK_PRIORITY) == NF_IP_PRI_NAT_SRC
-
-
-def _rules(sock: Socket, table: str, chain: str) -> list[Any]:
-    return (
-        sock.dump(nft_rule.dump_rules(table, chain)).read() if exists(sock.ask(nft.get_chain(table, chain))[0]) else []
-    )
-
-
-def _facts(expressions: list[dict[Attr, Any]]) -> list[tuple[str, dict[Attr, Any]]]:
-    """What a rule's expressions are; the number a set had in its batch is no part of it.
-
-    Nor is the flag of source NAT that the kernel sets by itself, and tells of or not.
-    """
-    found = nft_expr.read(expressions)
-    for _, attrs in found:
-        attrs.pop(nft_expr.NFTA_LOOKUP_SET_ID, None)
-        if nft_expr.NFTA_NAT_FLAGS in attrs:
-            attrs[nft_expr.NFTA_NAT_FLAGS] &= ~nft_expr.NF_NAT_RANGE_MAP_IPS
-    return found
 
 
 def _element_missing(

@@ -11,6 +11,7 @@ from .nft import (
     NFGENMSG,
     NFNL_SUBSYS_NFTABLES,
     NFT_MSG_GETCHAIN,
+    NFT_MSG_GETTABLE,
     NFTA_CHAIN_HOOK,
     NFTA_CHAIN_NAME,
     NFTA_CHAIN_TABLE,
@@ -26,7 +27,7 @@ from .nft import (
 
 NF_INET_PRE_ROUTING, NF_INET_POST_ROUTING = 0, 4
 NF_ARP_IN = 0
-NF_IP_PRI_RAW, NF_IP_PRI_FILTER, NF_IP_PRI_NAT_SRC = -300, 0, 100
+NF_IP_PRI_RAW_BEFORE_DEFRAG, NF_IP_PRI_FILTER, NF_IP_PRI_NAT_SRC = -450, 0, 100
 
 _NFTABLES = NFNL_SUBSYS_NFTABLES << 8
 NFT_MSG_NEWTABLE, NFT_MSG_DELTABLE = _NFTABLES | 0, _NFTABLES | 2
@@ -82,6 +83,11 @@ def new_table(table: str, text: str) -> Request:
     return request(NFT_MSG_NEWTABLE, NLM_F_CREATE, table, body, f"add table {table}", WHOLE_TABLE)
 
 
+def get_whole_table(table: str) -> Request:
+    """Ask for the table with its flags.  Kernel errors: ENOENT."""
+    return request(NFT_MSG_GETTABLE, 0, table, [], f"get table {table}", WHOLE_TABLE)
+
+
 def delete_table(table: str) -> Request:
     """The table and all it holds is gone.  Kernel errors: ENOENT."""
     return request(NFT_MSG_DELTABLE, 0, table, [], f"delete table {table}", WHOLE_TABLE)
@@ -111,20 +117,12 @@ def get_whole_chain(table: str, name: str) -> Request:
     return request(NFT_MSG_GETCHAIN, 0, table, [NFTA_CHAIN_NAME(name)], f"get chain {table} {name}", WHOLE_CHAIN)
 
 
-def new_raw_prerouting_chain(table: str, name: str) -> Request:
-    """A base chain that filters what comes in, before anything else sees it, is there.
+def new_filter_chain(table: str, name: str, hook: int, priority: int) -> Request:
+    """Make a base chain that filters packets.  Like: nft add chain T NAME { type filter hook HOOK priority PRIORITY; }
 
-    Like: nft add chain inet T NAME { type filter hook prerouting priority raw; }
+    Kernel errors: EEXIST if there is one of another hook or priority.
     """
-    return _new_base_chain(table, name, "filter", NF_INET_PRE_ROUTING, NF_IP_PRI_RAW)
-
-
-def new_arp_input_chain(table: str, name: str) -> Request:
-    """Make a base chain that filters the ARP packets that come in.
-
-    Like: nft add chain arp T NAME { type filter hook input priority filter; }
-    """
-    return _new_base_chain(table, name, "filter", NF_ARP_IN, NF_IP_PRI_FILTER)
+    return _new_base_chain(table, name, "filter", hook, priority)
 
 
 def _new_base_chain(table: str, name: str, type: str, hook: int, priority: int) -> Request:

@@ -108,6 +108,16 @@ DAMAGES = {
     "ARP rules": "flush chain arp cni_ptp_antispoof input",
     "ARP check": "flush chain arp cni_ptp_antispoof check",
     "ARP table": "delete table arp cni_ptp_antispoof",
+    "hole": "insert rule inet cni_ptp_antispoof check accept",
+    "hole at the end": "add rule inet cni_ptp_antispoof check accept",
+    "way around": "insert rule inet cni_ptp_antispoof prerouting accept",
+    "wider rule": "insert rule inet cni_ptp_antispoof check ip saddr 10.0.0.0/8 return",
+    "ARP hole": "insert rule arp cni_ptp_antispoof check accept",
+    "late": "flush chain inet cni_ptp_antispoof prerouting; delete chain inet cni_ptp_antispoof prerouting; "
+    "add chain inet cni_ptp_antispoof prerouting { type filter hook prerouting priority 0; }; "
+    "add rule inet cni_ptp_antispoof prerouting iifname @guarded goto check",
+    "dormant": "add table inet cni_ptp_antispoof { flags dormant; }",
+    "ARP dormant": "add table arp cni_ptp_antispoof { flags dormant; }",
 }  # fmt: skip
 
 
@@ -119,6 +129,63 @@ def test_check_finds_each_damage(host: Host, damage: str) -> None:
     assert host.plugin("CHECK", checked).ok() is None
     host.run("nft", DAMAGES[damage].replace("VETH", '"' + result["interfaces"][0]["name"] + '"'))
     assert "spoof" in host.plugin("CHECK", checked).error(105)["details"]
+
+
+@pytest.mark.parametrize("damage", ["hole", "way around", "late", "rules", "ARP hole", "ARP check"])
+def test_the_next_add_repairs_what_weakens_the_guard_of_all(host: Host, damage: str) -> None:
+    host.container()
+    first = host.plugin("ADD", GUARDED).ok()
+    host.run("nft", DAMAGES[damage])
+    host.container("c2")
+    host.plugin("ADD", GUARDED, container="c2", netns="/run/netns/c2").ok()
+    host.plugin("CHECK", {**GUARDED, "prevResult": first}).ok()
+
+
+_FRAGMENT = """
+import socket, struct, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("eth0", 0))
+mac, source, target = bytes.fromhex(sys.argv[1]), sys.argv[2], sys.argv[3]
+if ":" in source:
+    a, b = (socket.inet_pton(socket.AF_INET6, x) for x in (source, target))
+    fragment = struct.pack("!BBHI", 17, 0, 1, 7) + bytes(64)
+    packet = struct.pack("!IHBB", 6 << 28, len(fragment), 44, 64) + a + b + fragment
+    kind = 0x86DD
+else:
+    a, b = (socket.inet_aton(x) for x in (source, target))
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 84, 7, 0x2000, 64, 17, 0) + a + b
+    total = sum(struct.unpack("!10H", head))
+    total = (total & 0xFFFF) + (total >> 16)
+    packet = head[:10] + struct.pack("!H", ~total & 0xFFFF) + head[12:] + bytes(64)
+    kind = 0x800
+s.send(mac + s.getsockname()[4] + struct.pack("!H", kind) + packet)
+"""
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_fragment_with_a_false_sender_is_dropped_before_fragments_are_put_together(host: Host, version: int) -> None:
+    container = host.container()
+    result = host.plugin("ADD", GUARDED).ok()
+    mac = result["interfaces"][0]["mac"].replace(":", "")
+    own, target = next(
+        (ip["address"].split("/")[0], ip["gateway"]) for ip in result["ips"] if (":" in ip["address"]) == (version == 6)
+    )
+    false = "10.1.2.99" if version == 4 else "2001:db8:1::99"
+    family = "ip" if version == 4 else "ip6"
+    # NF_IP_PRI_CONNTRACK_DEFRAG is -400: the counters stand right before it, and the last rule has it done.
+    host.run(
+        "nft",
+        "add table inet watch; add chain inet watch before { type filter hook prerouting priority -401; }; "
+        "add chain inet watch after { type filter hook prerouting priority 0; }; "
+        f"add rule inet watch before {family} saddr {false} counter; "
+        f"add rule inet watch before {family} saddr {own} counter; "
+        "add rule inet watch after ct state new counter",
+    )
+    for source in (false, own):
+        container.run(sys.executable, "-c", _FRAGMENT, mac, source, target)
+    listed = host.run("nft", "list", "chain", "inet", "watch", "before").stdout
+    counted = {line.split()[2]: int(line.split()[5]) for line in listed.splitlines() if "counter packets" in line}
+    assert counted == {false: 0, own: 1}
 
 
 def test_gc_collects_the_stale_and_keeps_the_valid(host: Host) -> None:

@@ -115,7 +115,7 @@ MASQUERADE = (
 UNMASQUERADE = modules("nft_transaction nft_del nft_owner", "firewall.") | modules("nft_element", "netlink.")
 # The whole table compared with what it should be, and searched for what nobody owns.
 TABLE = modules("firewall") | modules(
-    "nft_table nft_owner nft_del nft_ruleset nft_search nft_socket nft_transaction nft_check", "firewall."
+    "nft_table nft_owner nft_compare nft_del nft_ruleset nft_search nft_socket nft_transaction nft_check", "firewall."
 )
 TABLE |= modules("nft nft_array nft_define nft_dump nft_element nft_expr nft_rule", "netlink.")
 MASQUERADE_CHECKED = TABLE | modules("masquerade_check session iptables_legacy", "firewall.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import re
@@ -162,6 +163,45 @@ def test_bytes_behind_or_before_are_found(plugin_file: Path, tmp_path: Path, mor
     content = plugin_file.read_bytes()
     for file in (content + more, more + content, content[:-1], content[: len(content) // 2]):
         assert verdict(plugin_file, tmp_path, file)[0] == DIFFERS
+
+
+_MOST_RSS_KIB = 200 << 10
+
+
+@pytest.mark.parametrize("kind", ["deflated", "overlapping"])
+def test_an_archive_that_claims_more_than_the_file_has_is_not_unpacked(
+    plugin_file: Path, tmp_path: Path, kind: str
+) -> None:
+    """A gigabyte of zeroes in a megabyte, or a thousand members that are the same bytes."""
+    stream = io.BytesIO(plugin_file.read_bytes())
+    with zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED) as archive:
+        if kind == "deflated":
+            with archive.open("cni_ptp/evil.py", "w", force_zip64=True) as member:
+                for _ in range(1024):
+                    member.write(bytes(1 << 20))
+        else:
+            first = archive.getinfo("cni_ptp/bundle/manifest.py")
+            for i in range(2000):
+                copied = copy.copy(first)
+                copied.filename = copied.orig_filename = f"cni_ptp/m{i}.py"
+                copied.file_size = copied.compress_size = 1 << 20
+                archive.filelist.append(copied)
+                archive.NameToInfo[copied.filename] = copied
+            archive.comment = b"x"
+    file = tmp_path / "file"
+    file.write_bytes(stream.getvalue())
+    argv = ["/usr/bin/python3", "-I", "-S", "-c", _PEAK, str(plugin_file), "verify", str(file)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env={})
+    status, peak = map(int, done.stdout.splitlines()[-1].split())
+    assert status == DIFFERS and "archive cannot be read" in done.stdout, done.stdout + done.stderr
+    assert peak < _MOST_RSS_KIB
+
+
+_PEAK = """
+import resource, subprocess, sys
+status = subprocess.run(sys.argv[1:]).returncode
+print(status, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, flush=True)
+"""
 
 
 def test_a_comment_of_the_archive_is_found(plugin_file: Path, tmp_path: Path) -> None:

@@ -326,6 +326,7 @@ DAMAGES = {
     "chain": "flush chain inet cni_ptp masquerade4",
     "own subnet's rule": "flush chain inet cni_ptp masquerade4; add rule inet cni_ptp masquerade4 masquerade",
     "table": "delete table inet cni_ptp",
+    "dormant": "add table inet cni_ptp { flags dormant; }",
 }
 
 
