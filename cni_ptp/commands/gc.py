@@ -27,11 +27,10 @@ if TYPE_CHECKING:
     from ..ipam.protocol import Ipam
 
 
-def gc(args: Args, conf: NetConf, is_complete: bool = True) -> None:
+def gc(args: Args, conf: NetConf) -> None:
     """Remove the stale veths, masquerading and leases of this network; report each failure, after all were tried.
 
-    An attachment whose link cannot be deleted keeps what protects and reserves it.  is_complete: whether the list of
-    valid attachments has all; a runtime's has.
+    An attachment whose link cannot be deleted keeps what protects and reserves it.
     """
     valid = conf.valid_attachments()
     if valid is None:
@@ -43,7 +42,7 @@ def gc(args: Args, conf: NetConf, is_complete: bool = True) -> None:
         reserved = _leased_and_routed(host, ipam, [*valid, *kept], words)
     log_step("links")
     keep = [*valid, *kept]
-    words += _try(lambda: gc_masquerade(conf.name, keep, is_complete))
+    words += _try(lambda: gc_masquerade(conf.name, keep))
     log_step("masquerade")
     words += _try(lambda: _gc_guard(conf.name, keep))
     log_step("guard")

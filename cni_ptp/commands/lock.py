@@ -23,7 +23,7 @@ _UNWRITABLE = (errnos.EROFS, errnos.EACCES, errnos.EPERM, errnos.ENOENT)
 
 
 class AttachmentLock:
-    """The lock of an attachment, from its making to the end of the with block.
+    """The lock of an attachment, or of all (None), from its making to the end of the with block.
 
     CniError 11 if another call for the same attachment holds it longer than 30 s, 104 if others than root could.
     Without a writable /run there is no lock; the kernel's EEXIST still lets only one ADD win.
@@ -31,7 +31,7 @@ class AttachmentLock:
 
     __slots__ = ("fd",)
 
-    def __init__(self, attachment: Attachment, wait_s: float = _WAIT_S) -> None:
+    def __init__(self, attachment: Attachment | None, wait_s: float = _WAIT_S) -> None:
         self.fd = _open()
         if self.fd >= 0:
             try:
@@ -73,18 +73,19 @@ def _file() -> int:
     return opened(DIRECTORY + "/lock", os.O_RDWR | os.O_CREAT)
 
 
-def _take(fd: int, attachment: Attachment, wait_s: float) -> None:
-    offset = int(attachment.host_veth()[4:], 16)
+def _take(fd: int, attachment: Attachment | None, wait_s: float) -> None:
+    # A length of 0 is all that there is behind the offset.
+    length, offset = (1, int(attachment.host_veth()[4:], 16)) if attachment is not None else (0, 0)
     deadline = time.monotonic() + wait_s
     pause = 0.001
     while True:
         try:
-            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, offset)
+            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, length, offset)
             return
         except (BlockingIOError, PermissionError):  # EAGAIN or EACCES: somebody holds it
             pass
         if time.monotonic() > deadline:
-            raise CniError(TRY_AGAIN_LATER, "wait for another call for the same attachment", str(attachment))
+            raise CniError(TRY_AGAIN_LATER, "wait for another call for the same attachment", str(attachment or "all"))
         signals.check()
         time.sleep(pause)
         pause = min(2 * pause, 0.05)

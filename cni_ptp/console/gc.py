@@ -8,15 +8,20 @@ import os
 import time
 
 from ..base import jsonio
-from ..base.errors import INVALID_ENVIRONMENT_VARIABLES, CniError
+from ..base.errors import INVALID_ENVIRONMENT_VARIABLES, CniError, NetlinkError, to_cni
 from ..base.ip import text_of
 from ..cni.args import Args
 from ..cni.attachment import Attachment
 from ..cni.conf import read
 from ..commands.gc import gc
+from ..commands.lock import AttachmentLock
+from ..firewall import antispoof, masquerade_check, masquerade_del, nft_check
+from ..firewall.session import Session
 from ..ipam.data_dir import DATA_DIR
+from ..ipam.leases import Leases, owner_of
 from ..netlink.rt_link import del_link
 from ..netlink.sock import NETLINK_ROUTE, Socket
+from ..veth.mark import named
 from .inventory import Found, Inventory, inventory
 from .listing import places
 from .terminal import Progress, Terminal
@@ -69,18 +74,12 @@ def run(options: argparse.Namespace) -> int:
         terminal.say("nothing is stale")
     if options.dry_run:
         return 0
-    remaining = _delete_links(stale, terminal)
-    valid |= remaining  # what protects and reserves a link is kept while it exists
-    # Also networks where nothing seems stale: an empty table of ours, a lease index out of date.
+    if options.none_valid:
+        return 1 if _remove_all(stale, seen, terminal, options.network) else 0
     networks = {f.attachment.network for f in seen.attachments()} | set(seen.networks)
-    failed = len(remaining)
-    unnamed = {f.attachment.network for f in seen.attachments() if not f.is_named()}
-    if unnamed and not options.none_valid:
-        # The plugin's GC would take them for stale, since nobody can name them.
-        terminal.say(f"left alone: network {', '.join(sorted(unnamed))}, which has an interface of unknown owner")
-        networks -= unnamed
+    failed = _remove_each(stale, seen, terminal)
     for network in sorted(filter(lambda n: options.network in (None, n), networks)):
-        failed += _collect(network, valid, seen, terminal, options.none_valid)
+        failed += _collect_of_iptables(network, [a for a in valid if a.network == network], terminal)
     return 1 if failed else 0
 
 
@@ -88,21 +87,80 @@ def _wanted(options: argparse.Namespace, found: Found) -> bool:
     return options.network in (None, found.attachment.network) and (found.is_named() or options.none_valid)
 
 
-def _delete_links(stale: list[Found], terminal: Terminal) -> set[Attachment]:
-    """Delete their host ends, which takes the kernel longest: 20 ms each; return those whose link still exists."""
-    having = [found for found in stale if found.link is not None]
-    progress = Progress("interfaces removed", len(having))
-    remaining = set()
-    with Socket(NETLINK_ROUTE) as sock:
-        for found in having:
-            assert found.link is not None
-            refused = sock.ask(del_link(found.link.ifindex, found.link.name))[0].error
-            if refused is not None and refused.errno != errno.ENODEV:
-                remaining.add(found.attachment)
-                terminal.say(terminal.paint("red", f"{found.attachment}: {refused}"))
-            progress.step()
+def _remove_each(stale: list[Found], seen: Inventory, terminal: Terminal) -> int:
+    """Remove these and nothing else: others may have come since they were seen; return how many could not be."""
+    progress = Progress("attachments removed", len(stale))
+    failed = 0
+    for found in stale:
+        try:
+            _remove(found, seen.data_dirs, terminal)
+        except (CniError, OSError) as e:
+            failed += 1
+            terminal.say(terminal.paint("red", f"{found.attachment}: {to_cni(e)}"))
+        progress.step()
     progress.finish()
-    return remaining
+    # No network has this name: nothing but empty tables is stale.
+    nft_check.gc("", [])
+    antispoof.gc("", [])
+    return failed
+
+
+def _remove(found: Found, data_dirs: list[str], terminal: Terminal) -> None:
+    """As DEL: the link, then what protects it, then the lease; none of it if the attachment came back meanwhile."""
+    attachment = found.attachment
+    with AttachmentLock(attachment), Socket(NETLINK_ROUTE) as host:
+        if found.link is None and named(host, attachment) is not None:
+            terminal.say(f"{attachment}: it came back meanwhile, and stays")
+            return
+        if found.link is not None:
+            _delete_link(host, found)
+        with Session(attachment, "") as session:
+            masquerade_del.remove(session, found.addresses())
+        for data_dir in data_dirs:
+            with Leases(data_dir, attachment.network) as leases:
+                if leases.open(create=False):
+                    leases.release(owner_of(attachment.containerid, attachment.ifname))
+
+
+def _collect_of_iptables(network: str, valid: list[Attachment], terminal: Terminal) -> int:
+    """Remove the rules that iptables and the Go plugin made for containers that are gone; return what failed.
+
+    They name no interface, and so cannot be told attachment by attachment; no call of ours is at work meanwhile, and
+    what the host routes to a container stays.
+    """
+    with AttachmentLock(None):
+        failures = masquerade_check.gc_of_iptables(network, valid, is_complete=False)
+    for words in failures:
+        terminal.say(terminal.paint("red", f"network {network}: {words}"))
+    return len(failures)
+
+
+def _delete_link(host: Socket, found: Found) -> None:
+    assert found.link is not None
+    refused = host.ask(del_link(found.link.ifindex, found.link.name))[0].error
+    if refused is not None and refused.errno != errno.ENODEV:
+        raise refused
+
+
+def _remove_all(stale: list[Found], seen: Inventory, terminal: Terminal, only: str | None) -> int:
+    """Remove every attachment of the networks by the plugin's own GC, also what no attachment is known by.
+
+    only: the one network, None for all.  Return how many failures there were.
+    """
+    remaining = set()
+    with Socket(NETLINK_ROUTE) as host:
+        for found in [found for found in stale if found.link is not None]:
+            try:
+                _delete_link(host, found)
+            except NetlinkError as e:
+                remaining.add(found.attachment)  # what protects and reserves a link is kept while it exists
+                terminal.say(terminal.paint("red", f"{found.attachment}: {e}"))
+    # Also networks where nothing seems stale: an empty table of ours, a lease index out of date.
+    networks = {only} if only else {f.attachment.network for f in seen.attachments()} | set(seen.networks)
+    failed = len(remaining)
+    for network in sorted(networks):
+        failed += _collect(network, remaining, seen, terminal)
+    return failed
 
 
 def _valid(options: argparse.Namespace, seen: Inventory) -> set[Attachment]:
@@ -169,11 +227,8 @@ def _described(found: Found) -> str:
     return f"{found.attachment}: {'; '.join(has)}"
 
 
-def _collect(network: str, valid: set[Attachment], seen: Inventory, terminal: Terminal, is_complete: bool) -> int:
-    """Do the network's GC, wherever its leases are; return how many failures were reported.
-
-    is_complete: whether `valid` has all attachments; `seen` lacks those of the Go plugin without a lease.
-    """
+def _collect(network: str, valid: set[Attachment], seen: Inventory, terminal: Terminal) -> int:
+    """Do the network's GC, wherever its leases are; return how many failures were reported."""
     keep = [{"containerID": a.containerid, "ifname": a.ifname} for a in valid if a.network == network]
     configured = seen.networks.get(network)
     failed = 0
@@ -186,7 +241,7 @@ def _collect(network: str, valid: set[Attachment], seen: Inventory, terminal: Te
             "cni.dev/valid-attachments": keep,
         }
         try:
-            gc(Args("GC", "", "", "", "", "", False), read(jsonio.dumps(document)), is_complete)
+            gc(Args("GC", "", "", "", "", "", False), read(jsonio.dumps(document)))
         except CniError as e:
             failed += 1
             terminal.say(terminal.paint("red", f"network {network}: {e}"))

@@ -55,22 +55,28 @@ def why_unavailable(backend: str) -> list[str]:
     return [f"ipMasq can not be had: {words}" for words in (by_nft, by_iptables) if words]
 
 
-def gc(network: str, valid: list[Attachment], is_complete: bool) -> list[str]:
-    """Delete what any backend has of the network's other attachments; return what failed, in words.
+def gc(network: str, valid: list[Attachment]) -> list[str]:
+    """Delete what any backend has of the network's other attachments; return what failed, in words."""
+    return _tried([lambda: nft_check.gc(network, valid)]) + gc_of_iptables(network, valid, True)
 
-    is_complete: whether `valid` names every attachment.  If not, what the Go plugin or iptables made stays while the
-    host routes its address to a container; only our own table says for sure whose an address is.
+
+def gc_of_iptables(network: str, valid: list[Attachment], is_complete: bool) -> list[str]:
+    """Delete what iptables or the Go plugin made for the network's other attachments; return what failed, in words.
+
+    is_complete: whether `valid` names every attachment.  If not, what the host routes to a container stays: whose it
+    is only our own table tells for sure.
     """
     from . import iptables_nft
 
-    steps: list[Callable[[], None]] = [
-        lambda: nft_check.gc(network, valid),
-        lambda: iptables_nft.gc(network, valid, is_complete),
-    ]
+    steps: list[Callable[[], None]] = [lambda: iptables_nft.gc(network, valid, is_complete)]
     if has_nat(4) or has_nat(6):
         from .. import iptables_cmd
 
         steps.append(lambda: iptables_cmd.gc(network, valid, is_complete))
+    return _tried(steps)
+
+
+def _tried(steps: list[Callable[[], None]]) -> list[str]:
     words = []
     for step in steps:
         try:

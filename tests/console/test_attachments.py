@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from cni_ptp.cni.attachment import Attachment
 from tests.bounds import until
 from tests.console.people import CONF, CONF_DIR, ask, attach, configure
 from tests.namespaces import Host
+
+_F_SETPIPE_SZ = 1031  # include/uapi/linux/fcntl.h; the module fcntl has it since Python 3.10
 
 
 def listed(host: Host) -> list[dict[str, Any]]:
@@ -185,6 +192,46 @@ def test_gc_lets_an_add_finish_that_has_only_its_lease_yet(host: Host) -> None:
     attach(host, "c1")
     vanish(host, "c1")
     assert "nothing is stale" in ask(host, "gc").stdout
+    assert os.path.exists("/var/lib/cni/networks/mynet/10.9.0.2")
+
+
+@pytest.mark.parametrize("which", [(), ("--valid", "mynet/c1/eth0")], ids=["default", "valid ones named"])
+@pytest.mark.parametrize("backend", ["nftables", "iptables"])
+def test_gc_harms_no_container_that_comes_while_it_is_at_work(host: Host, which: tuple[str, ...], backend: str) -> None:
+    """What it removes is what it has seen and named; here it cannot go on until its words are read."""
+    conf = {**CONF, "ipMasqBackend": backend, "antiSpoof": True}
+    attach(host, "c1", conf)
+    attach(host, "c2", conf)
+    vanish(host, "c2")
+    make_old()
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, _F_SETPIPE_SZ, 4096)
+    os.write(writer, b" " * 4096)
+    gc = subprocess.Popen([host.plugin_file, "gc", "--conf-dir", CONF_DIR, *which], stdout=writer, env={})
+    os.close(writer)
+    until(lambda: Path(f"/proc/{gc.pid}/syscall").read_text().startswith("1 0x1 "), "gc writes")
+    result = attach(host, "c3", conf)
+    make_old()
+    with open(reader, "rb") as stream:
+        words = stream.read()
+    assert gc.wait() == 0 and b"container c2" in words and b"c3" not in words
+    host.plugin("CHECK", {**conf, "prevResult": result}, container="c3", netns="/run/netns/c3").ok()
+    assert [a["containerID"] for a in listed(host)] == ["c1", "c3"]
+
+
+def test_gc_leaves_an_attachment_alone_that_came_back_meanwhile(host: Host) -> None:
+    attach(host, "c1")
+    vanish(host, "c1")
+    make_old()
+    lock = os.open("/run/cni-ptp/lock", os.O_RDWR)
+    fcntl.lockf(lock, fcntl.LOCK_EX, 1, int(Attachment("mynet", "c1", "eth0").host_veth()[4:], 16))
+    gc = subprocess.Popen([host.plugin_file, "gc", "--conf-dir", CONF_DIR], stdout=subprocess.PIPE, env={})
+    assert gc.stdout is not None and b"removing" in gc.stdout.readline()
+    veth = Attachment("mynet", "c1", "eth0").host_veth()
+    host.ip("link", "add", veth, "type", "veth")
+    os.close(lock)
+    words = gc.stdout.read()
+    assert gc.wait() == 0 and b"came back meanwhile" in words
     assert os.path.exists("/var/lib/cni/networks/mynet/10.9.0.2")
 
 

@@ -88,7 +88,7 @@ def test_nftables_that_was_asked_for_is_not_replaced_by_iptables(old_kernel: Hos
 
 
 def test_gc_and_list_of_a_host_without_nf_tables_find_nothing(old_kernel: Host) -> None:
-    assert masquerade_check.gc("n", [], True) == []
+    assert masquerade_check.gc("n", []) == []
     assert nft_check.owners() == []
 
 
@@ -138,9 +138,9 @@ def test_an_owner_that_nft_could_not_take_back_is_kept_as_hashes(host: Host, own
         nft_add.add(sock, neighbour, [(parse_ip("10.0.0.3"), 24)])
         printed = host.run("nft", "list", "ruleset").stdout
         host.run("nft", "-f", "-", input="flush ruleset\n" + printed)
-        assert masquerade_check.gc("other", [], True) == []
+        assert masquerade_check.gc("other", []) == []
         assert host.run("nft", "list", "ruleset").stdout == printed
-        assert masquerade_check.gc(owner.network, [owner], True) == []
+        assert masquerade_check.gc(owner.network, [owner]) == []
         left = host.run("nft", "list", "ruleset").stdout
         assert "10.0.0.2" in left and "10.0.0.3" not in left
         nft_del.remove(sock, owner, [], INET)
