@@ -11,7 +11,7 @@ _EX_IOERR = 74
 
 
 def run() -> None:
-    """The process ends with main's exit status, or 74 if what it printed can not be written.
+    """Exit with main's status, or with 74 if what it printed could not be written.
 
     The interpreter is not taken down piece by piece: that takes 1 ms, and nothing here waits for it.
     """

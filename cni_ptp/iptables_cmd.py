@@ -1,4 +1,4 @@
-"""Masquerading by iptables: one iptables-restore a family, for hosts where nf_tables is not to be had or not wanted.
+"""Masquerading by iptables: one iptables-restore a family, for hosts without nf_tables, or by choice.
 
 Chains, rules and comments are those of the Go plugin (pkg/ip/ipmasq_iptables_linux.go), so that either cleans up after
 the other.  Source: iptables-restore(8), iptables-extensions(8).
@@ -30,7 +30,7 @@ _MOST_COMMENT = 255  # XT_MAX_COMMENT_LEN - 1, include/uapi/linux/netfilter/xt_c
 
 
 def find(name: str) -> str | None:
-    """The absolute path of a program of iptables; None if the host has none."""
+    """Return the absolute path of a program of iptables; None if the host has none."""
     import os
 
     for directory in _DIRECTORIES:
@@ -41,14 +41,14 @@ def find(name: str) -> str | None:
 
 
 def is_legacy(path: str) -> bool:
-    """Whether the program works on the tables of the old kernel interface rather than on nf_tables."""
+    """Return whether the program works on the tables of the old kernel interface rather than on nf_tables."""
     import os
 
     return "legacy" in os.path.basename(os.path.realpath(path))
 
 
 def add(attachment: Attachment, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]) -> None:
-    """Each (packed address, prefix length) is masqueraded, by one process a family.
+    """Masquerade each (packed address, prefix length), by one process a family.
 
     variants: how, by IP version, where it is not as "ipMasq" alone would.
     CniError 101 if iptables is not there or fails; then what an earlier family got is taken back.
@@ -67,7 +67,7 @@ def add(attachment: Attachment, addresses: list[tuple[bytes, int]], variants: di
 
 
 def _add(attachment: Attachment, version: int, addresses: list[tuple[bytes, int]], variant: Variant | None) -> None:
-    """The rules are there.  The chain may be there already, for another interface of the container.
+    """Add the rules.  The chain may exist already, for another interface of the container.
 
     The old interface can be read by its own program only: there a new chain is tried first.
     """
@@ -107,7 +107,7 @@ def _addition(
     there: list[str],
     variant: Variant | None,
 ) -> list[str]:
-    """The rules to add to those that are there, in which the chain is declared if it exists."""
+    """Return the rules to add to the existing ones, in which the chain is declared if it exists."""
     chain, comment = attachment.go_chain(), _comment(attachment)
     spared = [(network_of(a, n), n) for a, n in addresses] + (variant.networks if variant is not None else [])
     subnets = list(dict.fromkeys([cidr_text(*network) for network in spared]))
@@ -126,7 +126,7 @@ def _addition(
 
 
 def _nft_lines(attachment: Attachment, version: int) -> list[str]:
-    """What iptables-nft has of the container's chain, as iptables-save would begin the lines."""
+    """Return what iptables-nft has of the container's chain, as iptables-save would begin the lines."""
     chain = attachment.go_chain()
     try:
         with open_socket() as sock:
@@ -153,7 +153,7 @@ def _run(path: str, lines: list[str], about: str) -> None:
 
 
 def remove(attachment: Attachment, known_addresses: list[bytes]) -> None:
-    """Nothing of the attachment is left in iptables, of either flavour, whoever made it; nothing there is success.
+    """Remove everything of the attachment from iptables, of either flavour, whoever made it; having none is success.
 
     What iptables-nft made is removed through netlink.  The old interface can only be read by its own program.
     """
@@ -167,7 +167,7 @@ def remove(attachment: Attachment, known_addresses: list[bytes]) -> None:
 
 
 def remove_legacy(attachment: Attachment, known_addresses: list[bytes], likely: bool = True) -> None:
-    """Nothing of the attachment is left in the tables of the old interface, if this namespace has any.
+    """Remove everything of the attachment from the tables of the old interface, if this namespace has any.
 
     likely: the attachment is expected to have rules there, so that their removal is tried without looking first.
     """
@@ -177,13 +177,16 @@ def remove_legacy(attachment: Attachment, known_addresses: list[bytes], likely: 
 
 
 def _legacy_lines(attachment: Attachment, version: int) -> list[str]:
-    """The lines of iptables-legacy-save that name the container's chain."""
+    """Return the lines of iptables-legacy-save that name the container's chain."""
     chain = attachment.go_chain()
     return [line for line in legacy_save(version) if chain in line.split() or line.startswith(f":{chain} ")]
 
 
 def legacy_save(version: int) -> list[str]:
-    """The nat table of the old interface, as iptables-legacy-save prints it; [] if the host has no such program."""
+    """Return the nat table of the old interface, as iptables-legacy-save prints it.
+
+    [] if the host has no such program.
+    """
     path = find(f"{_NAMES[version]}-legacy-save") or find(f"{_NAMES[version]}-save")
     if path is None or not is_legacy(path):
         return []
@@ -222,13 +225,16 @@ def _remove_legacy(attachment: Attachment, version: int, known_addresses: list[b
 
 
 def _source(line: str) -> str:
-    """The source that a line of iptables-save matches, such as 10.1.2.3/32; "" if none."""
+    """Return the source that a line of iptables-save matches, such as 10.1.2.3/32; "" if none."""
     words = line.split()
     return words[words.index("-s") + 1] if "-s" in words else ""
 
 
 def _is_routed(source: str) -> bool:
-    """Whether the host has a route to that address alone: then the jump serves another interface of the container."""
+    """Return whether the host has a route to that address alone.
+
+    Then the jump serves another interface of the container.
+    """
     return bool(source) and iptables_nft.is_routed(parse_cidr(source)[0])
 
 
@@ -251,7 +257,7 @@ def gc(network: str, valid: list[Attachment], is_complete: bool) -> None:
 
 
 def differences(attachment: Attachment, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]) -> list[str]:
-    """What is missing of the masquerading of each address, in words."""
+    """Return what is missing of the masquerading of each address, in words."""
     used = [v for v in _NAMES if has_nat(v)]
     legacy = {v: lines for v in used for lines in [_legacy_lines(attachment, v)] if lines}
     words = []
@@ -273,7 +279,7 @@ def differences(attachment: Attachment, addresses: list[tuple[bytes, int]], vari
 
 
 def why_unavailable() -> str:
-    """Why iptables could not masquerade, "" if it could: an empty transaction on the nat table is tried."""
+    """Return why iptables could not masquerade, "" if it could: an empty transaction on the nat table is tried."""
     try:
         _run(_restore(4), [], "try the nat table")
     except CniError as e:

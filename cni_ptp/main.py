@@ -43,11 +43,11 @@ def main(argv: list[str]) -> int:
 
 
 def role_of(path: str) -> str:
-    """Which plugin the file is when it is called by this path or name."""
+    """Return which plugin the file is when it is called by this path or name."""
     name = path.rpartition("/")[2]
     return name if name in _IPAM_ROLES else "ptp"
 
 
 def _text(raw: bytes) -> str:
-    """As os.environ decodes it: what is not UTF-8 survives."""
+    """Decode as os.environ does: what is not UTF-8 survives."""
     return raw.decode("utf-8", "surrogateescape")

@@ -38,7 +38,7 @@ _MOST_ATTR = 0xFFFF
 
 
 def align(length: int) -> int:
-    """NLMSG_ALIGN and NLA_ALIGN: up to the next multiple of 4."""
+    """Round up to the next multiple of 4: NLMSG_ALIGN and NLA_ALIGN."""
     return (length + 3) & ~3
 
 
@@ -53,11 +53,11 @@ class Kind:
     nested = 0
 
     def pack(self, value: Any) -> bytes:
-        """The payload for a value."""
+        """Return the payload for a value."""
         return bytes(value)
 
     def read(self, payload: bytes) -> Any:
-        """The value of a payload; DecodeError if it can not be one."""
+        """Return the value of a payload; DecodeError if it cannot be one."""
         return payload
 
 
@@ -70,14 +70,14 @@ class Integer(Kind):
         self.struct = Struct(layout)
 
     def pack(self, value: Any) -> bytes:
-        """ValueError if the value does not fit."""
+        """Raise ValueError if the value does not fit."""
         try:
             return self.struct.pack(value)
         except _struct.error as e:  # type: ignore[attr-defined]
             raise ValueError(f"{value!r} does not fit {self.struct.format}: {e}") from None
 
     def read(self, payload: bytes) -> Any:
-        """Longer payloads are the kernel's right (nla_get_u32 reads the head of one), shorter ones are malformed."""
+        """Read the head: longer payloads are the kernel's right (nla_get_u32), shorter ones are malformed."""
         if len(payload) < self.struct.size:
             raise DecodeError(f"integer of {self.struct.size} bytes in an attribute of {len(payload)}")
         return self.struct.unpack_from(payload)[0]
@@ -89,14 +89,14 @@ class Text(Kind):
     __slots__ = ()
 
     def pack(self, value: Any) -> bytes:
-        """UTF-8; undecodable bytes that Python smuggled in are passed on as they were."""
+        """Encode as UTF-8; undecodable bytes that Python smuggled in are passed on as they were."""
         raw = str(value).encode("utf-8", "surrogateescape")
         if b"\0" in raw:
             raise ValueError(f"NUL inside {value!r}")
         return raw + b"\0"
 
     def read(self, payload: bytes) -> Any:
-        """Up to the first NUL; some kernel strings come without one."""
+        """Read up to the first NUL; some kernel strings come without one."""
         return payload.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
 
 
@@ -111,7 +111,10 @@ class Attr:
         self.kind = kind
 
     def __call__(self, value: Any) -> bytes:
-        """nlattr header, payload and padding.  ValueError beyond 65,535 bytes or if the value is not of the kind."""
+        """Return nlattr header, payload and padding.
+
+        ValueError beyond 65,535 bytes or if the value is not of the kind.
+        """
         payload = self.kind.pack(value)
         length = NLA_HDRLEN + len(payload)
         if length > _MOST_ATTR:
@@ -136,11 +139,11 @@ class Table(Kind):
         self.header = header
 
     def pack(self, value: Any) -> bytes:
-        """The parts joined."""
+        """Return the parts joined."""
         return b"".join(value)
 
     def read(self, payload: bytes) -> Any:
-        """See the class; DecodeError names the attribute that is malformed."""
+        """Return what the class describes; DecodeError names the attribute that is malformed."""
         found: dict[Attr, Any] = {}
         attrs, start, end, unpack_from = self.attrs, self.start(payload), len(payload), NLATTR.unpack_from
         # As `attributes`, without touching the many that a link has and nobody asked for.
@@ -160,7 +163,7 @@ class Table(Kind):
         return self.header.unpack_from(payload), found
 
     def start(self, payload: bytes) -> int:
-        """Where the attributes begin, bytes.  DecodeError if the header is not whole."""
+        """Return where the attributes begin, in bytes.  DecodeError if the header is not whole."""
         if self.header is None:
             return 0
         if len(payload) < self.header.size:
@@ -175,7 +178,7 @@ BE16, BE32, BE64 = Integer(">H"), Integer(">I"), Integer(">Q")
 
 
 def attributes(payload: bytes, start: int = 0) -> Iterator[tuple[int, bytes, int]]:
-    """Each (number without flag bits, payload, offset of its header) from `start` on; DecodeError if one does not fit.
+    """Yield (number without flag bits, payload, offset of its header) from `start` on; DecodeError if one does not fit.
 
     Fewer than 4 bytes behind the last one are padding (nla_ok).
     """
@@ -212,7 +215,7 @@ class Request:
         self.reply = reply
 
     def pack(self, seq: int) -> bytes:
-        """The message with its header, padded for another one to follow."""
+        """Return the message with its header, padded for another one to follow."""
         length = NLMSG_HDRLEN + len(self.body)
         return NLMSGHDR.pack(length, self.type, self.flags, seq, 0) + self.body + b"\0" * (-length & 3)
 
@@ -234,7 +237,7 @@ class Message:
 
 
 def split(datagram: bytes) -> list[Message]:
-    """The messages of one datagram; DecodeError if one does not fit.  The last may lack its padding."""
+    """Yield the messages of one datagram; DecodeError if one does not fit.  The last may lack its padding."""
     messages = []
     start, end = 0, len(datagram)
     while start < end:
@@ -252,7 +255,7 @@ def split(datagram: bytes) -> list[Message]:
 
 
 def read_errno(message: Message) -> int:
-    """The errno, positive, of an NLMSG_ERROR; 0 for an ack.  What else is in it reads netlink/extended_ack.py.
+    """Return the errno, positive, of an NLMSG_ERROR; 0 for an ack.  netlink/extended_ack.py reads the rest of it.
 
     DecodeError if it is not there.
     """

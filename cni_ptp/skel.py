@@ -35,7 +35,10 @@ _PIPE_BUF = 4096  # include/uapi/linux/limits.h: one write, and what an empty pi
 
 
 def about(role: str) -> int:
-    """The about text is on stderr, as the Go plugins have it; a person at a terminal is told more.  Exit status 0."""
+    """Print the about text to stderr, as the Go plugins have it; a person at a terminal is told more.
+
+    Exit status 0.
+    """
     supported = ", ".join(versions.SUPPORTED)
     text = f"CNI {role} plugin cni-ptp {__version__}\nCNI protocol versions supported: {supported}\n"
     if role == "ptp" and os.isatty(2):
@@ -45,7 +48,7 @@ def about(role: str) -> int:
 
 
 def serve(role: str, environ: Mapping[str, str]) -> int:
-    """One CNI call, done and answered.  Returns the exit status: 0, or 1 after an error document."""
+    """Serve one CNI call.  Return the exit status: 0, or 1 after an error document."""
     answering = Responder()
     failure = None
     try:
@@ -145,7 +148,7 @@ class Responder:
             write_all(1, raw)
 
     def fail(self, failure: CniError) -> None:
-        """The error document is on stdout, unless another one is already."""
+        """Write the error document to stdout, unless another one is there already."""
         if not self.answered:
             document: dict[str, Any] = {"cniVersion": self.version}
             if failure.document is not None:
@@ -220,7 +223,7 @@ def _read_stdin() -> bytes:
 
 
 def write_all(fd: int, raw: bytes) -> None:
-    """All of `raw` is written.  CniError 5 if the other side is gone."""
+    """Write all of `raw`.  CniError 5 if the other side has closed."""
     try:
         while raw:
             raw = raw[os.write(fd, raw) :]

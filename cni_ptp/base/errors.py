@@ -73,12 +73,12 @@ class NetlinkError(OSError):
         return f"{self.operation}: {self.explanation()}"
 
     def explanation(self) -> str:
-        """The errno's name, the kernel's words and the attribute, in one line."""
+        """Return the errno's name, the kernel's words and the attribute, in one line."""
         words = errno_name(self.errno)
         try:
             said, where = self.ext_ack()
         except Exception as e:  # noqa: BLE001  what reads them may not load; whoever is undoing must go on
-            said, where = f"its words can not be read: {type(e).__name__}", ""
+            said, where = f"its words cannot be read: {type(e).__name__}", ""
         if said:
             words += f", kernel: {said}"
         if where:
@@ -87,7 +87,7 @@ class NetlinkError(OSError):
 
 
 def errno_name(number: int) -> str:
-    """The kernel's name of an errno, such as EEXIST."""
+    """Return the kernel's name of an errno, such as EEXIST."""
     if number == 512:  # include/linux/errno.h ERESTARTSYS..: nf_tables leaks ERESTART (85) only, but a bug shows others
         return "ERESTARTSYS"
     from errno import errorcode
@@ -123,7 +123,7 @@ def _refusal(failure: OSError) -> str:
 
 
 def to_cni(failure: BaseException) -> CniError:
-    """Any exception as the CniError it is reported as; the one table of classes and codes."""
+    """Return any exception as the CniError under which it is reported; the one table of classes and codes."""
     if isinstance(failure, CniError):
         return failure
     if isinstance(failure, NetlinkError):

@@ -14,7 +14,7 @@ _MAPPED = bytes(10) + b"\xff\xff"
 
 
 def parse_ip(text: str) -> bytes:
-    """The packed address that `text` spells.  ValueError if it spells none."""
+    """Return the packed address that `text` spells.  ValueError if it spells none."""
     if ":" in text:
         packed = _pton(AF_INET6, text)
         return packed[12:] if packed[:12] == _MAPPED else packed
@@ -32,7 +32,7 @@ def _pton(family: int, text: str) -> bytes:
 
 
 def parse_cidr(text: str) -> tuple[bytes, int]:
-    """(packed address with its host bits, prefix length) of "ADDRESS/LENGTH".  ValueError if it is not that."""
+    """Return (packed address with its host bits, prefix length) of "ADDRESS/LENGTH".  ValueError if it is not that."""
     addr_text, slash, length_text = text.partition("/")
     # As Go: decimal digits only, no sign; leading zeros are taken.
     if not slash or not length_text.isdigit() or not length_text.isascii() or len(length_text) > 8:
@@ -51,7 +51,7 @@ def parse_cidr(text: str) -> tuple[bytes, int]:
 
 
 def text_of(addr: bytes) -> str:
-    """The canonical text of a packed address (RFC 5952, as Go prints it)."""
+    """Return the canonical text of a packed address (RFC 5952, as Go prints it)."""
     if len(addr) == 4:
         return _socket.inet_ntop(AF_INET, addr)
     text = _socket.inet_ntop(AF_INET6, addr)
@@ -62,33 +62,33 @@ def text_of(addr: bytes) -> str:
 
 
 def cidr_text(addr: bytes, length: int) -> str:
-    """ "ADDRESS/LENGTH"."""
+    """Return the text ADDRESS/LENGTH."""
     return f"{text_of(addr)}/{length}"
 
 
 def bits(addr: bytes) -> int:
-    """32 or 128: how many bits the address has, which is its full prefix length."""
+    """Return 32 or 128: how many bits the address has, which is its full prefix length."""
     return 8 * len(addr)
 
 
 def version_of(addr: bytes) -> int:
-    """4 or 6."""
+    """Return 4 or 6."""
     return 4 if len(addr) == 4 else 6
 
 
 def family_of(addr: bytes) -> int:
-    """AF_INET or AF_INET6."""
+    """Return AF_INET or AF_INET6."""
     return AF_INET if len(addr) == 4 else AF_INET6
 
 
 def network_of(addr: bytes, length: int) -> bytes:
-    """The address with all bits behind `length` cleared."""
+    """Return the address with all bits behind `length` cleared."""
     host_bits = 8 * len(addr) - length
     return (int.from_bytes(addr, "big") >> host_bits << host_bits).to_bytes(len(addr), "big")
 
 
 def contains(network: bytes, length: int, addr: bytes) -> bool:
-    """Whether `addr` is of the network's family and inside it."""
+    """Return whether `addr` is of the network's family and inside it."""
     return len(network) == len(addr) and network_of(addr, length) == network_of(network, length)
 
 

@@ -30,7 +30,7 @@ def _fold(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _join(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """As Go decodes a second value into the same variable: encoding/json decode.go object(), literalStore()."""
+    """Merge as Go decodes a second value into the same variable: encoding/json decode.go object(), literalStore()."""
     joined: dict[str, Any] = {}
     for key, value in pairs:
         key = key.lower()
@@ -53,7 +53,7 @@ def _constant(text: str) -> float:
 
 
 def loads(raw: bytes) -> Any:
-    """The value `raw` spells, keys folded.  ValueError in the standard library's words if it spells none.
+    """Return the value that `raw` spells, keys folded.  ValueError in the standard library's words if it spells none.
 
     Invalid UTF-8 and lone surrogates become U+FFFD, NaN and trailing text are refused, as in Go.
     """
@@ -112,7 +112,7 @@ def _judge(text: str) -> Any:
 
 
 def dumps(value: Any) -> bytes:
-    """JSON of dicts, lists, strings, numbers, booleans and None, indented by 4 spaces as Go plugins print.
+    """Return JSON of dicts, lists, strings, numbers, booleans and None, indented by 4 spaces as Go plugins print.
 
     Nothing but printable ASCII and newlines: whatever a terminal would obey, and a lone surrogate, is an escape.
     """
@@ -152,22 +152,22 @@ class JsonObject:
     __slots__ = ("members", "path")
 
     def __init__(self, value: object, path: str) -> None:
-        """CniError 6 if `value` is no object.  `path` is "" for the top level, else such as "ipam"."""
+        """Raise CniError 6 if `value` is no object.  `path` is "" for the top level, else such as "ipam"."""
         if not isinstance(value, dict):
             raise wrong_type(path or "the configuration", "an object", value)
         self.members: dict[str, Any] = value
         self.path = path
 
     def name(self, key: str) -> str:
-        """The path of a member, as messages give it."""
+        """Return the path of a member, as messages give it."""
         return f"{self.path}.{key}" if self.path else key
 
     def has(self, key: str) -> bool:
-        """Whether the member is there and not null."""
+        """Return whether the member exists and is not null."""
         return self.members.get(key.lower()) is not None
 
     def text(self, key: str) -> str:
-        """A string member, "" by default."""
+        """Return a string member, "" by default."""
         value = self.members.get(key.lower())
         if value is None:
             return ""
@@ -176,7 +176,7 @@ class JsonObject:
         return value
 
     def flag(self, key: str, default: bool = False) -> bool:
-        """A boolean member."""
+        """Return a boolean member."""
         value = self.members.get(key.lower())
         if value is None:
             return default
@@ -185,7 +185,7 @@ class JsonObject:
         return value
 
     def number(self, key: str) -> int | None:
-        """An integer member of 64 bits, None by default."""
+        """Return an integer member of 64 bits, None by default."""
         value = self.members.get(key.lower())
         if value is None:
             return None
@@ -197,12 +197,12 @@ class JsonObject:
         return value
 
     def object(self, key: str) -> JsonObject | None:
-        """An object member, None by default."""
+        """Return an object member, None by default."""
         value = self.members.get(key.lower())
         return None if value is None else JsonObject(value, self.name(key))
 
     def items(self, key: str, most: int = _MOST_ITEMS) -> list[Any] | None:
-        """A list member, None by default.  CniError 7 if it is longer than `most`."""
+        """Return a list member, None by default.  CniError 7 if it is longer than `most`."""
         value = self.members.get(key.lower())
         if value is None:
             return None
@@ -215,12 +215,12 @@ class JsonObject:
         return value
 
     def objects(self, key: str, most: int = _MOST_ITEMS) -> list[JsonObject]:
-        """A list member of objects, [] by default; a null entry is an empty object."""
+        """Return a list member of objects, [] by default; a null entry is an empty object."""
         items = self.items(key, most) or []
         return [JsonObject({} if item is None else item, f"{self.name(key)}[{i}]") for i, item in enumerate(items)]
 
     def texts(self, key: str, most: int = _MOST_ITEMS) -> list[str] | None:
-        """A list member of strings, None by default; a null entry is the empty string."""
+        """Return a list member of strings, None by default; a null entry is the empty string."""
         items = self.items(key, most)
         if items is None:
             return None
@@ -231,7 +231,7 @@ class JsonObject:
 
 
 def wrong_type(path: str, wanted: str, value: object) -> CniError:
-    """The error for a JSON value of the wrong type."""
+    """Return the error for a JSON value of the wrong type."""
     return CniError(DECODING_FAILURE, "failed to load netconf", f"{path} must be {wanted}, not {_kind(value)}")
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def roll_back(steps: Rollback) -> list[str]:
-    """Every step was tried, last-first, and is forgotten; a sentence for each one that failed."""
+    """Try every step, last-first, and forget it; return a sentence for each one that failed."""
     failures = []
     while steps:
         about, step = steps.pop()

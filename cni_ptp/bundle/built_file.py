@@ -35,13 +35,13 @@ MOST_SIZE = 16 << 20  # bytes of a built file
 
 
 def path() -> str | None:
-    """The absolute path of the built file we run from; None if we run from sources."""
+    """Return the absolute path of the built file we run from; None if we run from sources."""
     name = os.path.abspath(sys.argv[0])
     return name if is_ours(name) else None
 
 
 def is_ours(name: str) -> bool:
-    """Whether the file at that path is one that `make` or `ptp install` built, of whatever version."""
+    """Return whether the file at that path is one that `make` or `ptp install` built, of whatever version."""
     try:
         with zipfile.ZipFile(name) as archive:
             return _MAIN in archive.namelist()
@@ -50,13 +50,13 @@ def is_ours(name: str) -> bool:
 
 
 def interpreter_of(content: bytes) -> str:
-    """What the shebang line of a file names; "" if it has none."""
+    """Return what the shebang line of a file names; "" if it has none."""
     line = content[:256].partition(b"\n")[0]
     return line[2:].split(b" ")[0].decode("utf-8", "replace") if line.startswith(b"#!") else ""
 
 
 def built(interpreter: str) -> bytes:
-    """The one file that `interpreter`, an absolute path, runs fastest.  CniError 4 if that is no Python 3.9+."""
+    """Return the one file that `interpreter`, an absolute path, runs fastest.  CniError 4 if that is no Python 3.9+."""
     root = _root()
     if os.path.isdir(root):
         sources = pack.sources_in(root, manifest.FILES)
@@ -67,13 +67,16 @@ def built(interpreter: str) -> bytes:
 
 
 def packed(sources: dict[str, bytes], interpreter: str, packer: str) -> bytes:
-    """The one file made of these sources by the Python `packer`, for `interpreter`.  CniError 4 if that fails."""
+    """Return the one file made of these sources by the Python `packer`, for `interpreter`.
+
+    CniError 4 if that fails.
+    """
     stdin = marshal.dumps(dict(sorted(sources.items())), _PLAIN)
     return _printed(packer, _PACKER, [_root(), interpreter], stdin, f"build the plugin for {interpreter}")
 
 
 def differences(content: bytes, interpreter: str) -> list[str]:
-    """Where a built file differs from what its own sources make for `interpreter` in the Python that runs this."""
+    """Return where a built file differs from what its own sources make for `interpreter`, in the running Python."""
     try:
         sources = pack.sources_of(content)
     except comparison.UNREADABLE as e:
@@ -94,7 +97,7 @@ def differences(content: bytes, interpreter: str) -> list[str]:
 
 
 def _own(name: str) -> bytes | None:
-    """One of the sources that we run from."""
+    """Return one of the sources that we run from."""
     root = _root()
     if os.path.isdir(root):
         with open(os.path.join(root, name), "rb") as f:
@@ -104,7 +107,7 @@ def _own(name: str) -> bytes | None:
 
 
 def _printed(interpreter: str, code: str, argv: list[str], stdin: bytes, about: str) -> bytes:
-    """What `code` printed, run by that Python with the options for packing.  CniError 4 if it failed."""
+    """Return what `code` printed, run by that Python with the options for packing.  CniError 4 if it failed."""
     try:
         done = spawn.python(
             interpreter, code, argv, stdin, options=pack.OPTIONS, time_s=_PACKING_S, most_output=MOST_SIZE
@@ -120,12 +123,15 @@ def _printed(interpreter: str, code: str, argv: list[str], stdin: bytes, about: 
 
 
 def _root() -> str:
-    """Where our own sources are: the built file we run from, or the directory of the package."""
+    """Return where our own sources are: the built file we run from, or the directory of the package."""
     return path() or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def own_interpreter() -> str:
-    """The Python for files built here: the one of the file we run from, else the system's, else the one running."""
+    """Return the Python for files built here.
+
+    The one of the file we run from, else the system's, else the running one.
+    """
     name = path()
     if name is not None:
         with open(name, "rb") as f:

@@ -49,7 +49,7 @@ class Module(type(sys)):  # type: ignore[misc]
 
 
 def load_c(name: str) -> None:
-    """The C module of the standard library is in sys.modules, if it is built in or in the last place of sys.path.
+    """Load the C module of the standard library, if it is built in or in the last place of sys.path.
 
     It is what the import system does, without its Python, and without its reading the directories before that one.
     """
@@ -83,7 +83,7 @@ def above_standard(fd: int) -> int:
 
 
 def load(groups: list[Group | None], number: int, fd: int, base: int, finder: Any) -> None:
-    """The modules of the group, and of those it needs, are in sys.modules; a second time nothing happens."""
+    """Load the modules of the group, and of those it needs; a second time nothing happens."""
     group = groups[number]
     if group is None:
         return
@@ -128,7 +128,7 @@ def verb_module() -> str:
 
 
 def install(modules: dict[str, int], groups: list[Group | None], rest: list[bytes], fd: int, base: int) -> None:
-    """From now on our modules are imported from the open file `fd`, which stays open.
+    """Import our modules from the open file `fd` from now on; it stays open.
 
     modules: name -> number of its group.  rest: both once more, marshalled, for the modules that calls rarely need.
     base: where the groups' offsets count from.
@@ -136,7 +136,10 @@ def install(modules: dict[str, int], groups: list[Group | None], rest: list[byte
     """
 
     def find_spec(name: str, path: object = None, target: object = None) -> _frozen_importlib.ModuleSpec | None:
-        """The spec of a module that is loaded now, with its group; None if it is not ours: the next finder is asked."""
+        """Return the spec of a module that is loaded now, with its group.
+
+        None if it is not ours: the next finder is asked.
+        """
         if rest and name not in modules and name.startswith("cni_ptp."):
             more_modules, more_groups = marshal.loads(rest.pop())  # noqa: S302  as below
             modules.update(more_modules)

@@ -95,7 +95,7 @@ run()
 
 
 def pack(sources: dict[str, bytes], interpreter: str, version: str) -> bytes:
-    """The file that `interpreter`, an absolute path, runs fastest; must be called in that Python.
+    """Return the file that `interpreter`, an absolute path, runs fastest; must be called in that Python.
 
     sources: contents by archive path, such as "cni_ptp/main.py".  version: for people, such as "3.11".
     ValueError if no shebang line can name the interpreter.
@@ -116,7 +116,7 @@ def _head(interpreter: str, version: str, size: int) -> bytes:
     shebang = _SHEBANG.format(interpreter=interpreter)
     if not interpreter.startswith("/") or len(shebang.encode()) > MOST_SHEBANG or set(interpreter) & set(" \t\n"):
         raise ValueError(
-            f"{interpreter!r} can not be named in a shebang line: an absolute path, short and without spaces"
+            f"{interpreter!r} cannot be named in a shebang line: an absolute path, short and without spaces"
         )
     head = (shebang + _HEAD.format(version=version, magic=MAGIC_NUMBER, size=size)).encode()
     # One line of comment: Python would look at each of hundreds of empty lines by itself.
@@ -124,7 +124,7 @@ def _head(interpreter: str, version: str, size: int) -> bytes:
 
 
 def bytecode(sources: dict[str, bytes]) -> tuple[bytes, bytes]:
-    """(marshalled code of bundle/launch.py with its index, code of all modules) for the Python that runs this."""
+    """Return (marshalled code of bundle/launch.py with its index, code of all modules) for the running Python."""
     paths = {module_name(path): path for path in sources if path.endswith(".py")}
     groups: list[tuple[int, int, tuple[int, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = []
     code = b""
@@ -146,7 +146,7 @@ def bytecode(sources: dict[str, bytes]) -> tuple[bytes, bytes]:
 
 
 def _groups(imports: dict[str, list[str]]) -> list[tuple[tuple[int, ...], tuple[str, ...]]]:
-    """(the groups it needs; its modules, in an order in which each finds what it needs) of each group.
+    """Return (the groups it needs; its modules, in an order in which each finds what it needs) of each group.
 
     imports: of every module, what it imports when it is loaded.
     """
@@ -172,13 +172,13 @@ def _groups(imports: dict[str, list[str]]) -> list[tuple[tuple[int, ...], tuple[
 
 
 def _parents(name: str) -> list[str]:
-    """The packages that a module lies in, which are imported before it."""
+    """Return the packages that a module lies in, which are imported before it."""
     parent = name.rpartition(".")[0]
     return [*_parents(parent), parent] if parent else []
 
 
 def _imports(content: bytes, path: str) -> list[str]:
-    """What a module may import when it is loaded; a name that is no module may be among it."""
+    """Return what a module may import when it is loaded; a name that is no module may be among it."""
     found = []
     package = module_name(path) if path.endswith("/__init__.py") else module_name(path).rpartition(".")[0]
     body = _Leaner().visit(ast.parse(content, path)).body
@@ -198,12 +198,15 @@ def _imports(content: bytes, path: str) -> list[str]:
 
 
 def marshalled(sources: list[tuple[str, bytes]]) -> bytes:
-    """The code of (path, content) each as it lies in the built file: in one piece, so that a name is in it once."""
+    """Return the code of (path, content) each as it lies in the built file.
+
+    In one piece, so that a name is in it once.
+    """
     return marshal.dumps(tuple([compiled(content, path) for path, content in sources]))
 
 
 def compiled(content: bytes, path: str) -> CodeType:
-    """The code of one source as it is in the built file: what only readers and type checkers need is left out.
+    """Return the code of one source as it is in the built file, without what only readers and type checkers need.
 
     That is docstrings, annotations, and the blocks under TYPE_CHECKING: a third of what would have to be loaded.
     """
@@ -216,27 +219,27 @@ class _Leaner(ast.NodeTransformer):
     """Takes out of a module what has no effect when it runs."""
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
-        """Without `from __future__ import annotations`, as there are none."""
+        """Drop `from __future__ import annotations`, as there are no annotations."""
         return None if node.module == "__future__" else node
 
     def visit_If(self, node: ast.If) -> ast.AST | None:
-        """Without what stands under TYPE_CHECKING."""
+        """Drop what stands under TYPE_CHECKING."""
         self.generic_visit(node)
         return None if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING" else node
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
-        """Without the parameter's annotation."""
+        """Drop the parameter's annotation."""
         node.annotation = None
         return node
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        """Without the result's annotation."""
+        """Drop the result's annotation."""
         self.generic_visit(node)
         node.returns = None
         return node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
-        """A plain assignment; without a value it was nothing but a declaration."""
+        """Make it a plain assignment; without a value it was nothing but a declaration."""
         self.generic_visit(node)
         if node.value is None:
             return ast.copy_location(ast.Pass(), node)
@@ -244,7 +247,7 @@ class _Leaner(ast.NodeTransformer):
 
 
 def module_name(path: str) -> str:
-    """The dotted name of the module in an archive path."""
+    """Return the dotted name of the module in an archive path."""
     name = path[: -len(".py")].replace("/", ".")
     return name[: -len(".__init__")] if name.endswith(".__init__") else name
 
@@ -276,7 +279,7 @@ def sources_of(built: bytes) -> dict[str, bytes]:
 
 
 def blob_of(built: bytes) -> bytes:
-    """The marshalled bytecode that a built file carries: all between its head and its zip archive."""
+    """Return the marshalled bytecode that a built file carries: all between its head and its zip archive."""
     with zipfile.ZipFile(io.BytesIO(built)) as archive:
         return built[HEAD_SIZE : min(member.header_offset for member in archive.infolist())]
 

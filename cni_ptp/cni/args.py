@@ -38,8 +38,9 @@ class Args:
 
 
 def parse(environ: Mapping[str, str]) -> Args:
-    """The environment as Args.  CniError 4 for what is missing or invalid; an unknown command is not judged here.
+    """Return the environment as Args.
 
+    CniError 4 for what is missing or invalid; an unknown command is not judged here.
     Needs CNI_COMMAND to be set and not empty.
     """
     args = Args(
@@ -67,7 +68,7 @@ def parse(environ: Mapping[str, str]) -> Args:
 
 
 def unknown_command(command: str) -> CniError:
-    """The error for a CNI_COMMAND that is none of the six."""
+    """Return the error for a CNI_COMMAND that is none of the six."""
     return _invalid(f"unknown CNI_COMMAND: {command}")
 
 
@@ -83,7 +84,10 @@ def _missing(args: Args) -> list[str]:
 
 
 def is_name(text: str) -> bool:
-    """Whether `text` may name a container or a network: a letter or digit, then letters, digits, `_`, `.`, `-`."""
+    """Return whether `text` may name a container or a network.
+
+    A letter or digit, then letters, digits, `_`, `.`, `-`.
+    """
     return bool(text) and _NAME_CHARACTERS.issuperset(text) and text[0] not in "_.-"
 
 
@@ -120,7 +124,10 @@ def _invalid(msg: str, details: str = "") -> CniError:
 
 
 def cni_args(text: str) -> list[tuple[str, str]]:
-    """The pairs of a CNI_ARGS text.  CniError 4 if it is not `K=V;K=V`.  Source: LoadArgs in pkg/types/args.go."""
+    """Return the pairs of a CNI_ARGS text.
+
+    CniError 4 if it is not `K=V;K=V`.  Source: LoadArgs in pkg/types/args.go.
+    """
     pairs = []
     for pair in text.split(";") if text else []:
         parts = pair.split("=")
@@ -131,7 +138,7 @@ def cni_args(text: str) -> list[tuple[str, str]]:
 
 
 def known_cni_args(text: str, known: tuple[str, ...]) -> dict[str, str]:
-    """The values of the `known` keys of a CNI_ARGS text; CniError 4 for other keys, unless IgnoreUnknown is true."""
+    """Return the values of the `known` keys of a CNI_ARGS text; CniError 4 for others, unless IgnoreUnknown is true."""
     pairs = cni_args(text)
     values = {key: value for key, value in pairs if key in known}
     ignored = False

@@ -22,7 +22,7 @@ _IFALIASZ = 256  # include/uapi/linux/if.h, with the terminating NUL
 
 
 def digest(text: str) -> str:
-    """The SHA-512 of a text, 128 hex digits."""
+    """Return the SHA-512 of a text, 128 hex digits."""
     hexadecimal: str = sha512(text.encode("utf-8", "surrogateescape")).hexdigest()
     return hexadecimal
 
@@ -47,19 +47,22 @@ class Attachment:
         return f"interface {self.ifname} of container {self.containerid} on network {self.network}"
 
     def identity(self) -> tuple[str, str, str]:
-        """(network, container, ifname)."""
+        """Return (network, container, ifname)."""
         return self.network, self.containerid, self.ifname
 
     def owner(self) -> str:
-        """The identity in clear, unambiguous: a network's and a container's name have no space and no slash."""
+        """Return the identity in clear, unambiguous: a network's and a container's name have no space and no slash."""
         return f"{self.network} {self.containerid} {self.ifname}"
 
     def host_veth(self) -> str:
-        """The name of the host end: 15 characters, the most that IFNAMSIZ allows; NetworkManager leaves veth* alone."""
+        """Return the host end's name: 15 characters, the most that IFNAMSIZ allows.
+
+        NetworkManager leaves veth* alone.
+        """
         return "veth" + digest(self.owner())[:11]
 
     def alias(self) -> str:
-        """The IFLA_IFALIAS of the host end, for people and for finding ours again; at most 255 bytes.
+        """Return the IFLA_IFALIAS of the host end, for people and for finding ours again; at most 255 bytes.
 
         Of an identity too long for it the network is given in clear, the rest by a hash.
         """
@@ -71,25 +74,25 @@ class Attachment:
     # --- what the Go plugin derives (plugins pkg/utils/utils.go, pkg/ip/ipmasq_nftables_linux.go) ---
 
     def go_chain(self) -> str:
-        """Its iptables chain: 28 characters; it knows no interface name."""
+        """Return the name of its iptables chain: 28 characters; it knows no interface name."""
         return "CNI-" + digest(self.network + self.containerid)[:24]
 
     def go_comment(self) -> str:
-        """The comment of its iptables rules."""
+        """Return the comment of its iptables rules."""
         return f'name: "{self.network}" id: "{self.containerid}"'
 
     def go_nft_hash(self) -> str:
-        """How the comment of its nftables rules begins."""
+        """Return how the comment of its nftables rules begins."""
         return go_network_hash(self.network) + "-" + digest(f"{self.ifname}:{self.containerid}")[:16]
 
 
 def go_network_hash(network: str) -> str:
-    """How the comments of all nftables rules that the Go plugin made for a network begin."""
+    """Return how the comments of all nftables rules that the Go plugin made for a network begin."""
     return digest(network)[:16]
 
 
 def parse_alias(alias: str) -> Attachment | None:
-    """The attachment an IFLA_IFALIAS of ours names; None if it is not ours or gives only a hash."""
+    """Return the attachment that an IFLA_IFALIAS of ours names; None if it is not ours or gives only a hash."""
     parts = alias.split(" ")
     if len(parts) != 4 or parts[0] != ALIAS_PREFIX:
         return None

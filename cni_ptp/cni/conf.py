@@ -47,7 +47,7 @@ class NetConf:
         self.ipam = ipam
 
     def prev_result(self) -> Result | None:
-        """The result of the plugins before, or of the ADD being checked.  CniError 6 if it can not be read."""
+        """Return the result of the plugins before, or of the ADD being checked.  CniError 6 if it cannot be read."""
         document = self.fields.object("prevResult")
         if document is None:
             return None
@@ -56,16 +56,16 @@ class NetConf:
         return result_read.parse(document, self.cni_version)
 
     def runtime_config(self) -> JsonObject:
-        """The capability arguments that the runtime filled in."""
+        """Return the capability arguments that the runtime filled in."""
         return self.fields.object("runtimeConfig") or JsonObject({}, "runtimeConfig")
 
     def cni_conf_args(self) -> JsonObject:
-        """The object `args.cni`."""
+        """Return the object `args.cni`."""
         outer = self.fields.object("args")
         return (outer.object("cni") if outer else None) or JsonObject({}, "args.cni")
 
     def valid_attachments(self) -> list[Attachment] | None:
-        """What GC must keep; None if the runtime gave no list: then nothing may be collected.
+        """Return what GC must keep; None if the runtime gave no list: then nothing may be collected.
 
         libcni writes the list twice, once under a mis-spelt key; either is taken.
         """
@@ -77,7 +77,10 @@ class NetConf:
 
 
 def read(raw: bytes) -> NetConf:
-    """The configuration of a network.  CniError 6 if it is no JSON object, 7 if its name is missing or invalid."""
+    """Return the configuration of a network.
+
+    CniError 6 if it is no JSON object, 7 if its name is missing or invalid.
+    """
     try:
         value: Any = loads(raw)
     except ValueError as e:
@@ -126,7 +129,7 @@ class PtpSettings:
 
 
 def ptp_settings(conf: NetConf, args: Args) -> PtpSettings:
-    """The plugin's own settings.  CniError 6 for a wrong type, 7 for a value that can not be used."""
+    """Return the plugin's own settings.  CniError 6 for a wrong type, 7 for a value that cannot be used."""
     fields = conf.fields
     backend = fields.text("ipMasqBackend")
     if backend not in BACKENDS and fields.has("ipMasqBackend"):
@@ -141,14 +144,14 @@ def ptp_settings(conf: NetConf, args: Args) -> PtpSettings:
     else:
         mtu = max(fields.number("mtu") or 0, 0)  # as in Go, a negative mtu is no mtu
     if mtu > 0 and not _LEAST_MTU <= mtu <= _MOST_MTU:
-        raise CniError(INVALID_NETWORK_CONFIG, f"mtu {mtu} can not be used", f"from {_LEAST_MTU} to {_MOST_MTU}")
+        raise CniError(INVALID_NETWORK_CONFIG, f"mtu {mtu} cannot be used", f"from {_LEAST_MTU} to {_MOST_MTU}")
     dns = parse_dns(fields.object("dns"))
     fields.flag("embeddedIPAM", True)  # read by ipam.choose; of a wrong type it is refused here already
     return PtpSettings(fields.flag("ipMasq"), backend, options, mtu, dns, _mac(conf, args), fields.flag("antiSpoof"))
 
 
 def _mac(conf: NetConf, args: Args) -> bytes | None:
-    """The MAC wished for the container's end: runtimeConfig.mac, else args.cni.mac, else MAC= of CNI_ARGS."""
+    """Return the MAC requested for the container's end: runtimeConfig.mac, else args.cni.mac, else MAC= of CNI_ARGS."""
     text = conf.runtime_config().text("mac") or conf.cni_conf_args().text("mac")
     if not text and "MAC=" in args.args:
         text = dict(cni_args(args.args)).get("MAC", "")
@@ -160,5 +163,5 @@ def _mac(conf: NetConf, args: Args) -> bytes | None:
 
 
 def mac_text(mac: bytes) -> str:
-    """As the kernel and CNI results write it: lower case, colons."""
+    """Return a MAC as the kernel and CNI results write it: lower case, colons."""
     return mac.hex(":")

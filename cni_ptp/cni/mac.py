@@ -18,7 +18,7 @@ def parse(text: str) -> bytes:
         raise CniError(INVALID_NETWORK_CONFIG, f'invalid MAC address "{text}"')
     mac = bytes.fromhex(digits)
     if mac[0] & 1 or not any(mac):  # include/linux/etherdevice.h is_valid_ether_addr
-        raise CniError(INVALID_NETWORK_CONFIG, f'MAC address "{text}" can not be an interface\'s', "multicast or zero")
+        raise CniError(INVALID_NETWORK_CONFIG, f'MAC address "{text}" cannot be an interface\'s', "multicast or zero")
     return mac
 
 

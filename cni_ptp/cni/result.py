@@ -96,11 +96,11 @@ class Dns:
         self.options = options
 
     def given(self) -> bool:
-        """Whether any part was given, be it empty: then it replaces another Dns wholesale."""
+        """Return whether any part was given, be it empty: then it replaces another Dns wholesale."""
         return bool(self.domain) or any(part is not None for part in (self.nameservers, self.search, self.options))
 
     def render(self) -> dict[str, Any]:
-        """As JSON, empty parts left out."""
+        """Return it as JSON, empty parts left out."""
         parts = {
             "nameservers": self.nameservers, "domain": self.domain, "search": self.search, "options": self.options,
         }  # fmt: skip
@@ -125,7 +125,7 @@ class Result:
 
 
 def parse_route(fields: JsonObject) -> Route:
-    """One route object of a result or of an IPAM configuration.  CniError 6 if a value can not be read."""
+    """Return one route object of a result or of an IPAM configuration.  CniError 6 if a value cannot be read."""
     dst, length = cidr_of(fields, "dst")
     return Route(
         dst,
@@ -140,14 +140,14 @@ def parse_route(fields: JsonObject) -> Route:
 
 
 def parse_dns(fields: JsonObject | None) -> Dns:
-    """The dns object of a configuration or result, empty if there is none."""
+    """Return the dns object of a configuration or result, empty if there is none."""
     if fields is None:
         return Dns()
     return Dns(fields.texts("nameservers"), fields.text("domain"), fields.texts("search"), fields.texts("options"))
 
 
 def cidr_of(fields: JsonObject, key: str) -> tuple[bytes, int]:
-    """(packed address, prefix length) of a member.  CniError 6 if it is not that."""
+    """Return (packed address, prefix length) of a member.  CniError 6 if it is not that."""
     try:
         return parse_cidr(fields.text(key))
     except ValueError as e:
@@ -155,7 +155,7 @@ def cidr_of(fields: JsonObject, key: str) -> tuple[bytes, int]:
 
 
 def ip_of(fields: JsonObject, key: str) -> bytes | None:
-    """The packed address of a member, None by default.  CniError 6 if it is none."""
+    """Return the packed address of a member, None by default.  CniError 6 if it is none."""
     text = fields.text(key)
     if not text:
         return None
@@ -166,7 +166,7 @@ def ip_of(fields: JsonObject, key: str) -> bytes | None:
 
 
 def undecodable(details: str) -> CniError:
-    """The error for a part of a result that can not be read."""
+    """Return the error for a part of a result that cannot be read."""
     return CniError(DECODING_FAILURE, "could not parse result", details)
 
 
@@ -174,7 +174,7 @@ def undecodable(details: str) -> CniError:
 
 
 def render_ip(ip: Address) -> dict[str, Any]:
-    """One address, as all versions from 0.3.0 on have it."""
+    """Return one address, as all versions from 0.3.0 on have it."""
     part: dict[str, Any] = {}
     if ip.interface is not None:
         part["interface"] = ip.interface
@@ -185,7 +185,7 @@ def render_ip(ip: Address) -> dict[str, Any]:
 
 
 def render_route(route: Route) -> dict[str, Any]:
-    """One route, every attribute that is set."""
+    """Return one route, with every attribute that is set."""
     document: dict[str, Any] = {"dst": str(route)}
     if route.gw is not None:
         document["gw"] = text_of(route.gw)
@@ -199,5 +199,5 @@ def render_route(route: Route) -> dict[str, Any]:
 
 
 def present(document: dict[str, Any], required: str) -> dict[str, Any]:
-    """Without the members that are empty, but for the required one."""
+    """Return the document without its empty members, but for the required one."""
     return {key: value for key, value in document.items() if value or key == required}

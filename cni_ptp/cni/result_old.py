@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def render(result: Result, version: str) -> dict[str, Any]:
-    """As result_write.render, for a version before 1.0.0."""
+    """Return the same as result_write.render, for a version before 1.0.0."""
     return _render_040(result, version) if at_least(version, "0.3.0") else _render_020(result, version)
 
 

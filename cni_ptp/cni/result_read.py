@@ -13,9 +13,9 @@ _MOST_ROUTES = 1000
 
 
 def parse(fields: JsonObject, default_version: str) -> Result:
-    """The result of a JSON object, whose version is its cniVersion or else `default_version`.
+    """Return the result in a JSON object, whose version is its cniVersion or else `default_version`.
 
-    CniError 6 if the version is not ours or a value can not be read.
+    CniError 6 if the version is not ours or a value cannot be read.
     """
     version = fields.text("cniVersion") or default_version
     if version not in SUPPORTED:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def render(result: Result, version: str) -> dict[str, Any]:
-    """The result as the JSON object of a specification version, keys in the order Go prints them.
+    """Return the result as the JSON object of a specification version, keys in the order Go prints them.
 
-    CniError 6 if the version can not express it: 0.1.0 and 0.2.0 need an address.
+    CniError 6 if the version cannot express it: 0.1.0 and 0.2.0 need an address.
     """
     if not at_least(version, "1.0.0"):
         from . import result_old
@@ -46,7 +46,7 @@ def _render_100(result: Result, version: str) -> dict[str, Any]:
 
 
 def _sorted(value: Any) -> Any:
-    """Keys in alphabetical order at every level, as Go prints 1.x results."""
+    """Return the value with its keys in alphabetical order at every level, as Go prints 1.x results."""
     if isinstance(value, dict):
         return {key: _sorted(value[key]) for key in sorted(value)}
     if isinstance(value, list):
@@ -55,7 +55,7 @@ def _sorted(value: Any) -> Any:
 
 
 def merged(previous: Result | None, ours: Result) -> Result:
-    """The result of a chain: what earlier plugins made, and ours behind it."""
+    """Return the result of a chain: what earlier plugins made, and ours behind it."""
     if previous is None:
         return ours
     for ip in ours.ips:

@@ -14,7 +14,7 @@ SINCE = {"CHECK": "0.4.0", "GC": "1.1.0", "STATUS": "1.1.0"}
 
 
 def parse(text: str) -> tuple[int, int, int]:
-    """(major, minor, micro); missing parts are 0.  ValueError as Go's ParseVersion words it."""
+    """Return (major, minor, micro); missing parts are 0.  ValueError as Go's ParseVersion words it."""
     parts = (text or "0.1.0").split(".")
     if len(parts) > 3:
         raise ValueError(f"invalid version {_quoted(text)}: too many parts")
@@ -29,12 +29,12 @@ def parse(text: str) -> tuple[int, int, int]:
 
 
 def at_least(version: str, least: str) -> bool:
-    """Whether `version` is `least` or later, both of them ours."""
+    """Return whether `version` is `least` or later, both of them ours."""
     return SUPPORTED.index(version) >= SUPPORTED.index(least)
 
 
 def gate(command: str, version: str) -> None:
-    """Returns if a configuration of `version` may ask for `command`; CniError 1 or 6 else."""
+    """Raise CniError 1 or 6 unless a configuration of `version` may ask for `command`."""
     least = SINCE.get(command)
     if least is not None:
         try:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def add(args: Args, conf: NetConf, reply: Callable[[dict[str, Any]], None]) -> None:
-    """The attachment is made and `reply` was called with its result; or an error is raised and nothing is left.
+    """Make the attachment and call `reply` with its result; or raise an error and leave nothing.
 
     What could not be taken back stands in the error's details.
     """
@@ -133,7 +133,7 @@ def _join(
 
 
 def _refuse_in_use(host: Socket, result: Result, types: dict[bytes, int]) -> None:
-    """CniError 100 if an address is in use, or if a gateway is routed to somebody.  types: see `held`."""
+    """Raise CniError 100 if an address is in use, or if a gateway is routed to somebody.  types: see `held`."""
     gateways = [gateway for gateway in {ip.gateway for ip in result.ips} if gateway is not None]
     some = in_use(host, [ip.address for ip in result.ips], gateways, types)
     if some:
@@ -144,8 +144,11 @@ def _refuse_in_use(host: Socket, result: Result, types: dict[bytes, int]) -> Non
 
 
 def _masquerade(attachment: Attachment, settings: PtpSettings, result: Result, undo: Rollback) -> None:
-    """Before the veth is made: a rule for an address that is not in use yet harms nobody, and a host that can not
-    masquerade is found out before there is an interface."""
+    """Masquerade the addresses before the veth is made.
+
+    A rule for an address that is not in use yet harms nobody, and a host that cannot masquerade is found out before
+    there is an interface.
+    """
     from ..firewall import masquerade_add
     from ..firewall.session import Session
 

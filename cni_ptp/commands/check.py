@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def check(args: Args, conf: NetConf) -> None:
-    """Returns if all is as it should be; CniError 105 whose details list what is not."""
+    """Return if all is as it should be; else raise CniError 105 whose details list the differences."""
     settings = ptp_settings(conf, args)
     previous = conf.prev_result()
     if previous is None:
@@ -81,7 +81,7 @@ class Differences:
         self.words.append(words)
 
     def look(self) -> None:
-        """Everything but the lease is compared."""
+        """Compare everything but the lease."""
         index = self._interface_index()
         if index < 0:
             name = self.attachment.ifname
@@ -115,7 +115,7 @@ class Differences:
             self.words += antispoof_check.differences(self.attachment, [ip.address for ip in ips])
 
     def _as_configured(self, route: Route) -> Route:
-        """The route of prevResult with its configured scope, which plugins from before CNI 1.1 drop.
+        """Return the route of prevResult with its configured scope, which plugins from before CNI 1.1 drop.
 
         Without it the route would be one by the default gateway.
         """
@@ -131,7 +131,7 @@ class Differences:
         return route
 
     def _interface_index(self) -> int:
-        """Which interface of prevResult is the container's end; -1 if none is."""
+        """Return which interface of prevResult is the container's end; -1 if none is."""
         for i, interface in enumerate(self.previous.interfaces):
             if interface.name == self.attachment.ifname and self._is_sandbox(interface.sandbox):
                 return i
@@ -215,7 +215,7 @@ class Differences:
             self.say(f'host interface {link.name} has alias "{link.alias}", not "{self.attachment.alias()}"')
 
     def _host_mtu(self, link: Link, container_link: Link) -> None:
-        """A configured MTU is compared; where none is, later plugins may choose, as long as the packets get through.
+        """Compare a configured MTU; where none is, later plugins may choose, as long as the packets get through.
 
         Source: include/linux/netdevice.h __is_skb_forwardable(): a veth drops what is longer than its own MTU.
         """

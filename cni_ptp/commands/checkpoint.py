@@ -13,12 +13,12 @@ watcher: Callable[[str], None] | None = None
 
 
 def log_step(step: str) -> None:
-    """The step, whatever became of it, is over."""
+    """Log that the step, whatever became of it, has ended."""
     if watcher is not None:
         watcher(step)
 
 
 def checkpoint(step: str) -> None:
-    """The step is over, and the next one may begin: CniError 11 if a signal asked us to stop."""
+    """Log that the step has ended, and let the next one begin: CniError 11 if a signal asked us to stop."""
     log_step(step)
     signals.check()

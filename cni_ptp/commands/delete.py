@@ -139,7 +139,7 @@ def _try(failures: list[CniError], step: Callable[[], T]) -> T | None:
 
 
 def _backend(conf: NetConf) -> str:
-    """Where the masquerading is most likely to be; every backend is searched, and DEL does not judge the value."""
+    """Return where the masquerading is most likely; every backend is searched, and DEL does not judge the value."""
     value = conf.fields.members.get("ipmasqbackend")
     return value if isinstance(value, str) else ""
 

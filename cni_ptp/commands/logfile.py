@@ -50,13 +50,13 @@ class Log:
         self.steps: dict[str, float] = {}
 
     def step(self, name: str) -> None:
-        """The step of that name ended just now."""
+        """Record that the step of that name ended just now."""
         now = monotonic()
         self.steps[name] = self.steps.get(name, 0.0) + now - self.step_started
         self.step_started = now
 
     def write(self, failure: CniError | None) -> None:
-        """The call's line is at the end of the file; whatever keeps it from there is no reason to fail."""
+        """Append the call's line to the file; whatever prevents that is no reason to fail."""
         if failure is None and self.level == "error":
             return
         try:
@@ -94,22 +94,25 @@ class Log:
 
 
 def _is_ours(failure: CniError) -> bool:
-    """Whether the words of a failure are ours: a delegated plugin's, and those about the input, might quote secrets."""
+    """Return whether the words of a failure are ours.
+
+    Those of a delegated plugin or about the input might quote secrets.
+    """
     ours = failure.code >= KERNEL_REFUSED or failure.code in (INVALID_NETNS, TRY_AGAIN_LATER)
     return ours and failure.document is None and failure.code != DELEGATE_FAILED
 
 
 def asked_for(args: Args, conf: NetConf, environ: Mapping[str, str]) -> Log | None:
-    """The log that the configuration wants.  CniError 6 or 7 if its keys are not right.
+    """Return the log that the configuration requests.  CniError 6 or 7 if its keys are not right.
 
-    With DEL and GC such keys are no log: what can not be cleaned up is worse than a line that is missing.
+    With DEL and GC such keys are no log: what cannot be cleaned up is worse than a line that is missing.
     """
     try:
         path, level = conf.fields.text("logFile"), conf.fields.text("logLevel") or "info"
         if level not in LEVELS:
             raise CniError(INVALID_NETWORK_CONFIG, f'unknown logLevel "{level}"', f"one of {', '.join(LEVELS)}")
         if path and (path[0] != "/" or path[-1] == "/" or "\0" in path):
-            raise CniError(INVALID_NETWORK_CONFIG, f'logFile "{path}" can not be used', "it must be an absolute path")
+            raise CniError(INVALID_NETWORK_CONFIG, f'logFile "{path}" cannot be used', "it must be an absolute path")
     except CniError:
         if args.command in ("DEL", "GC"):
             return None
@@ -122,7 +125,7 @@ def asked_for(args: Args, conf: NetConf, environ: Mapping[str, str]) -> Log | No
 
 
 def line(record: dict[str, Any]) -> bytes:
-    """The record as one line of JSON; fractions are seconds, and written as milliseconds."""
+    """Return the record as one line of JSON; fractions are seconds, and written as milliseconds."""
     return (_json(record) + "\n").encode("ascii")
 
 
@@ -135,7 +138,7 @@ def _json(value: Any) -> str:
 
 
 def append(path: str, content: bytes) -> None:
-    """The regular file at `path` ends with `content`, written at once; made with mode 0600 if it is not there.
+    """Append `content` to the regular file at `path` at once; make it with mode 0600 if it does not exist.
 
     OSError if it cannot be opened, CniError 104 if it is something else or somebody else's: a device or a FIFO is not
     even opened.

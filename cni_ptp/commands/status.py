@@ -25,7 +25,7 @@ _NO_DESCRIPTOR = 0xFFFFFFFF  # leads to no namespace: the kernel refuses with EB
 
 
 def status(args: Args, conf: NetConf) -> None:
-    """Returns if ADD can be expected to work; CniError 50 with every reason why it would not."""
+    """Return if ADD can be expected to work; else raise CniError 50 with every reason why it would not."""
     settings = ptp_settings(conf, args)
     reasons = missing_capabilities() or link_refusal()
     if settings.ip_masq:
@@ -36,7 +36,7 @@ def status(args: Args, conf: NetConf) -> None:
         from ..firewall import antispoof
 
         refusal = antispoof.why_unavailable()
-        reasons += [f"antiSpoof can not be had: {refusal}"] if refusal else []
+        reasons += [f"antiSpoof needs nf_tables: {refusal}"] if refusal else []
     try:
         ipam = ipam_for(conf, args)
         reasons += refusals({len(ip.address) for ips in ipam.foreseen() for ip in ips})
@@ -48,7 +48,7 @@ def status(args: Args, conf: NetConf) -> None:
             raise
         reasons.append(str(e))
     if reasons:
-        raise CniError(PLUGIN_NOT_AVAILABLE, "ADD can not be served now", "; ".join(reasons))
+        raise CniError(PLUGIN_NOT_AVAILABLE, "ADD cannot be served now", "; ".join(reasons))
 
 
 def refuse_unusable(ipam: Ipam, conf: NetConf) -> None:
@@ -72,7 +72,7 @@ def _refuse_small_mtu(ipam: Ipam, settings: PtpSettings) -> None:
 
 
 def missing_capabilities() -> list[str]:
-    """What the kernel would not let this process do, in words."""
+    """Return what the kernel would not let this process do, in words."""
     with open("/proc/self/status", encoding="ascii", errors="replace") as lines:
         effective = next((int(line.split()[1], 16) for line in lines if line.startswith("CapEff:")), 0)
     needed = ((_CAP_NET_ADMIN, "CAP_NET_ADMIN"), (_CAP_SYS_ADMIN, "CAP_SYS_ADMIN"))
@@ -80,7 +80,7 @@ def missing_capabilities() -> list[str]:
 
 
 def link_refusal() -> list[str]:
-    """What the kernel says if it has no veth.  Asked for a pair whose peer goes nowhere, it makes nothing."""
+    """Return the kernel's refusal if it has no veth.  Asked for a pair whose peer goes nowhere, it makes nothing."""
     end = ("cni-ptp-probe", 0, None)
     with Socket(NETLINK_ROUTE) as sock:
         refused = sock.ask(new_veth(end, end, _NO_DESCRIPTOR))[0].error

@@ -24,7 +24,7 @@ class Aside:
     __slots__ = ("path", "fd", "mode")
 
     def __init__(self, path: str, content: bytes, mode: int) -> None:
-        """The content is on disk.  OSError if it cannot be written; then nothing is left."""
+        """Write the content to disk.  OSError if it cannot be written; then nothing is left."""
         self.path = _beside(path)
         # Only its owner can open it, and so lock it, before it has its mode.
         fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -68,19 +68,19 @@ def place_link(path: str, target: str) -> None:
 
 
 def replace(aside: str, path: str) -> None:
-    """The file has its name, and a power failure does not take it back."""
+    """Give the file its name, so that a power failure does not take it back."""
     os.replace(aside, path)
     sync_directory(os.path.dirname(path))
 
 
 def backup_of(path: str) -> str:
-    """Where the foreign file that was at `path` is kept."""
+    """Return where the foreign file that was at `path` is kept."""
     directory, name = os.path.split(path)
     return os.path.join(directory, f".{name}{_BACKUP}")
 
 
 def keep(path: str) -> str:
-    """The backup of what is at `path`, which itself stays where it is; an older backup is replaced."""
+    """Keep a backup of the file at `path`, which itself stays where it is; an older backup is replaced."""
     backup = backup_of(path)
     aside = _beside(backup)
     os.link(path, aside, follow_symlinks=False)
@@ -105,7 +105,7 @@ def sweep(directory: str) -> None:
 
 
 def sync_directory(path: str) -> None:
-    """The directory's entries are on disk."""
+    """Write the directory's entries to disk."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

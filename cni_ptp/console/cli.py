@@ -61,7 +61,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def run(argv: list[str]) -> int:
-    """The command in `argv` (without the program's name) was done; returns the exit status."""
+    """Do the command in `argv` (without the program's name); return the exit status."""
     try:
         return _done(argv)
     except BrokenPipeError:  # `ptp list | head`: nobody wants the rest; nor shall a later flush stumble over it
@@ -113,7 +113,7 @@ def _help(argv: list[str]) -> int:
 
 
 def usage() -> str:
-    """All commands, a line each."""
+    """Return all commands, a line each."""
     width = max(map(len, COMMANDS))
     lines = [f"  {name:<{width}}  {about}\n" for name, about in COMMANDS.items()]
     return "usage: ptp COMMAND [OPTION...]\n\n" + _ABOUT + "".join(lines) + _END

@@ -26,7 +26,7 @@ _MOST_READ = 1 << 20
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be chosen about it."""
+    """Declare the options."""
     parser.add_argument("--conflist", metavar="NAME", help="also write a network configuration with ipMasq")
     parser.add_argument("--conf-dir", metavar="DIR", default=DIRECTORY, help=f"the directory for that ({DIRECTORY})")
     parser.add_argument(
@@ -55,7 +55,7 @@ class Listed:
 
 
 def prepared(options: argparse.Namespace, plugins: str) -> Listed:
-    """The list that was asked for.  CniError 4 if it can not be, or would collide with what the host has."""
+    """Return the requested list.  CniError 4 if it cannot be made, or would collide with what the host has."""
     name, directory = options.conflist, os.path.abspath(options.conf_dir)
     path = os.path.join(directory, f"10-{name}.conflist")
     about = f"write {path}"
@@ -72,7 +72,7 @@ def prepared(options: argparse.Namespace, plugins: str) -> Listed:
 
 
 def write(listed: Listed, terminal: Terminal) -> None:
-    """The list is at its path."""
+    """Write the list to its path."""
     directory = os.path.dirname(listed.path)
     os.makedirs(directory, 0o755, exist_ok=True)
     atomic_file.sweep(directory)
@@ -87,7 +87,7 @@ def write(listed: Listed, terminal: Terminal) -> None:
 
 
 def files(directory: str) -> list[str]:
-    """The configurations in a directory, in the order in which runtimes look at them; [] if there is none."""
+    """Return the configurations in a directory, in the order in which runtimes look at them; [] if there is none."""
     try:
         names = sorted(os.listdir(directory))
     except OSError:
@@ -96,7 +96,7 @@ def files(directory: str) -> list[str]:
 
 
 def read(path: str) -> dict[str, Any]:
-    """The configuration in a file, its keys in lower case.  ValueError or OSError if there is none."""
+    """Return the configuration in a file, its keys in lower case.  ValueError or OSError if there is none."""
     # O_NONBLOCK: a FIFO in its place must not keep us.
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_NOCTTY)) as f:
         if not S_ISREG(os.fstat(f.fileno()).st_mode):
@@ -108,7 +108,7 @@ def read(path: str) -> dict[str, Any]:
 
 
 def plugins_of(conf: dict[str, Any]) -> list[dict[str, Any]]:
-    """The plugins of a list, or the configuration itself if it is a single plugin's."""
+    """Return the plugins of a list, or the configuration itself if it is a single plugin's."""
     listed = conf.get("plugins")
     return [p for p in listed if isinstance(p, dict)] if isinstance(listed, list) else [conf]
 

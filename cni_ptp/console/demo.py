@@ -43,11 +43,11 @@ _PATIENCE_S = 5.0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """None: a demonstration needs no choices."""
+    """Declare no options: a demonstration needs no choices."""
 
 
 def run(options: argparse.Namespace) -> int:
-    """The demonstration was given; 0 if every step was right."""
+    """Give the demonstration; return 0 if every step was right."""
     demo = Demo(Terminal())
     try:
         demo.run()
@@ -76,7 +76,7 @@ class Demo:
         self.result: dict[str, Any] = {}
 
     def run(self) -> None:
-        """All steps, in order.  Wrong or sandbox.Refused at the first that fails."""
+        """Take all steps, in order.  Wrong or sandbox.Refused at the first that fails."""
         self._namespaces()
         before = remains()
         with open_netns(self.netns_path, False) as netns:
@@ -171,7 +171,7 @@ class Demo:
         }
 
     def _execute(self, command: str, conf: dict[str, Any] | None = None) -> tuple[dict[str, Any], float]:
-        """(what the plugin printed, seconds it took).  Wrong if it failed."""
+        """Return (what the plugin printed, seconds it took).  Wrong if it failed."""
         raw = jsonio.dumps(conf or self.conf)
         environ = {**spawn.ENVIRONMENT, **self._environ(command)}
         since = time.monotonic()
@@ -197,7 +197,7 @@ class Demo:
 
 
 def _plugin() -> tuple[bytes, str | None]:
-    """(the built file's content, its path or None if we run from sources)."""
+    """Return (the built file's content, its path or None if we run from sources)."""
     path = built_file.path()
     if path is None:
         return built_file.built(built_file.own_interpreter()), None
@@ -273,7 +273,7 @@ class Server:
 
 
 def _connect(address: str, port: int) -> float:
-    """Seconds from the first packet to the greeting.  Wrong if it did not come at the first try."""
+    """Return the seconds from the first packet to the greeting.  Wrong if it did not come at the first try."""
     since = time.monotonic()
     try:
         with socket.create_connection((address, port), _PATIENCE_S) as connection:

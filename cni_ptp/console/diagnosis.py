@@ -24,20 +24,20 @@ class Line:
 
 
 def ok(subject: str, found: str) -> Line:
-    """Nothing to do."""
+    """Return a line for something that needs nothing to be done."""
     return Line(OK, subject, found)
 
 
 def warning(subject: str, found: str, remedy: str) -> Line:
-    """It may become trouble, or is trouble for some."""
+    """Return a line for something that may become trouble, or is trouble for some."""
     return Line(WARNING, subject, found, remedy)
 
 
 def problem(subject: str, found: str, remedy: str) -> Line:
-    """It does not work."""
+    """Return a line for something that does not work."""
     return Line(PROBLEM, subject, found, remedy)
 
 
 def or_ok(lines: Iterator[Line], subject: str, found: str) -> list[Line]:
-    """The lines; if there are none, one that all is well."""
+    """Return the lines; if there are none, one line that tells that all is well."""
     return list(lines) or [ok(subject, found)]

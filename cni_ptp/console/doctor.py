@@ -26,7 +26,7 @@ examples:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be chosen."""
+    """Declare the options."""
     help_path = "where plugins are, joined by colons; else CNI_PATH, else the usual places"
     parser.add_argument("--cni-path", metavar="DIRS", help=help_path)
     parser.add_argument("--quiet", action="store_true", help="only what is not well")
@@ -34,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """The findings were printed; the worst of them is the exit status."""
+    """Print the findings; return the worst of them as the exit status."""
     cni_path = options.cni_path or os.environ.get("CNI_PATH") or ":".join(doctor_files.PLACES)
     inventory = Inventory(options.conf_dir, options.data_dir)
     lines = [

@@ -27,7 +27,7 @@ _TABLE = INET[0][0]
 
 
 def lines(inventory: Inventory) -> Iterator[Line]:
-    """One line, if there are such rules and a network that nf_tables masquerades."""
+    """Return one line, if there are such rules and a network that nf_tables masquerades."""
     by_nftables = [n for n in inventory.networks.values() if n.conf.get("ipmasq") is True]
     if not any(network.conf.get("ipmasqbackend") != "iptables" for network in by_nftables):
         return

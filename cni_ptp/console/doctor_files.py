@@ -37,7 +37,7 @@ _AS_ADD = Args("ADD", "doctor", "/nowhere", "eth0", "", "", False)
 
 
 def lines(inventory: Inventory, conf_dir: str, cni_path: str) -> Iterator[Line]:
-    """All that is to say.  cni_path: the directories of plugins, joined by colons."""
+    """Return all lines about files.  cni_path: the directories of plugins, joined by colons."""
     directories = [d for d in cni_path.split(":") if os.path.isdir(d)]
     plugins = [p for p in (os.path.join(d, "ptp") for d in directories) if os.path.lexists(p)]
     if not plugins:
@@ -70,7 +70,7 @@ def _plugin(path: str) -> Iterator[Line]:
 
 
 def _remedy(refusal: str) -> str:
-    """What ends a reason of system/trusted.py's."""
+    """Return what remedies a reason of system/trusted.py's."""
     for words, command in ((" can be written by", "chmod go-w"), (" belongs to user", "chown root")):
         place, found, _ = refusal.partition(words)
         if found:
@@ -79,7 +79,10 @@ def _remedy(refusal: str) -> str:
 
 
 def _others(plugins: list[str]) -> Iterator[Line]:
-    """Which of several a runtime executes is for the runtime to say: podman and Debian's containerd look elsewhere."""
+    """Report further copies.
+
+    Podman and Debian's containerd look elsewhere, and the runtime decides which it executes.
+    """
     if any(built_file.is_ours(path) for path in plugins):
         for path in plugins[1:]:
             if not built_file.is_ours(path):
@@ -121,7 +124,7 @@ def _configurations(inventory: Inventory, conf_dir: str, directories: list[str])
             conf = conflist.read(path)
         except (OSError, ValueError) as e:
             broken = True
-            yield problem("configuration", f"{path} can not be read: {e}", "mend or remove it")
+            yield problem("configuration", f"{path} cannot be read: {e}", "mend or remove it")
             continue
         name = str(conf.get("name"))
         if name in names:
@@ -154,7 +157,7 @@ def _configuration(path: str, conf: dict[str, Any], directories: list[str]) -> I
 
 
 def _judge(conf: dict[str, Any], plugin: dict[str, Any]) -> list[RangeSet]:
-    """The ranges of a configuration as ADD reads them, [] if it has none.  CniError if ADD would refuse it."""
+    """Return the ranges of a configuration as ADD reads them, [] if it has none.  CniError if ADD would refuse it."""
     whole = dict(plugin, name=conf.get("name"), cniVersion=conf.get("cniversion"))
     network: NetConf = read(jsonio.dumps(whole))
     ptp_settings(network, _AS_ADD)
@@ -182,7 +185,7 @@ def _data_dirs(inventory: Inventory) -> Iterator[Line]:
             yield problem("leases", f"everybody can write to {there}", f"chmod o-w {there}")
         elif os.statvfs(there).f_flag & os.ST_RDONLY or not os.access(there, os.W_OK | os.X_OK):
             remedy = "mount it writable, or set ipam.dataDir" if os.geteuid() == 0 else "run ptp doctor as root"
-            yield problem("leases", f"{there} can not be written", remedy)
+            yield problem("leases", f"{there} cannot be written", remedy)
         else:
             yield ok("leases", f"{path} can be written")
 
@@ -196,7 +199,7 @@ def _leases(inventory: Inventory) -> Iterator[Line]:
             try:
                 leases = lease_files.of_network(data_dir, name)
             except OSError as e:
-                yield problem("leases", f"{data_dir}/{name} can not be read: {e.strerror}", "run ptp doctor as root")
+                yield problem("leases", f"{data_dir}/{name} cannot be read: {e.strerror}", "run ptp doctor as root")
                 continue
             incomplete = [lease.path for lease in leases if lease.incomplete]
             if incomplete:

@@ -29,7 +29,7 @@ _PATIENCE_S = 10.0
 
 
 def lines(inventory: Inventory) -> Iterator[Line]:
-    """All that is to say."""
+    """Return all lines about the kernel."""
     yield _kernel()
     yield _capabilities()
     yield _user_namespaces()
@@ -62,7 +62,7 @@ def _user_namespaces() -> Line:
 
 
 def _probes(inventory: Inventory) -> Iterator[Line]:
-    """What a kernel has is best asked by using it: in a network namespace that is thrown away."""
+    """Ask the kernel by using it, in a network namespace that is thrown away."""
     try:
         refusals = sandbox.in_new_netns(lambda: ("; ".join(status.link_refusal()), nft_check.why_unavailable()))
     except (OSError, CniError, ImportError):
@@ -99,7 +99,7 @@ def _iptables() -> Line:
 
 
 def _rulesets(inventory: Inventory) -> Iterator[Line]:
-    """What others have in nf_tables that concerns our containers."""
+    """Report what others have in nf_tables that concerns our containers."""
     try:
         with open_socket() as sock:
             tables = [_row(reply) for reply in sock.dump(_all(nft.NFT_MSG_GETTABLE, nft.TABLE)).read()]

@@ -27,7 +27,7 @@ _SHOWN = 3
 
 
 def lines(inventory: Inventory) -> Iterator[Line]:
-    """All that is to say."""
+    """Return all lines about the network."""
     attachments = inventory.attachments()
     yield from _forwarding(attachments)
     yield from _host_settings(inventory)
@@ -150,7 +150,7 @@ def _rp_filter(name: str) -> int:
 
 
 def _mtu(inventory: Inventory, defaults: list[Default]) -> Iterator[Line]:
-    """Containers with larger packets than the way out takes: it works until a firewall eats the ICMP."""
+    """Report containers with larger packets than the way out takes: it works until a firewall eats the ICMP."""
     auto = [n.name for n in inventory.networks.values() if n.conf.get("mtu") == "auto"]
     if not defaults:
         if auto:

@@ -48,7 +48,7 @@ _YOUNG_S = 60.0  # longer than an ADD may take: it has its lease before it has i
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be chosen."""
+    """Declare the options."""
     help_valid = "an attachment to keep, all others go; once for each"
     parser.add_argument("--valid", metavar="NET/CONTAINER/IFNAME", action="append", default=[], help=help_valid)
     parser.add_argument("--none-valid", action="store_true", help="remove every attachment, of running containers, too")
@@ -58,7 +58,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """What is stale was removed, or named if that is all that was asked for."""
+    """Remove what is stale, or only name it with --dry-run; return the exit status."""
     terminal = Terminal()
     if options.data_dir != DATA_DIR and not os.path.isdir(options.data_dir):
         raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"read --data-dir {options.data_dir}", "it is no directory")
@@ -106,7 +106,7 @@ def _remove_each(stale: list[Found], seen: Inventory, terminal: Terminal) -> int
 
 
 def _remove(found: Found, data_dirs: list[str], terminal: Terminal) -> None:
-    """As DEL: the link, then what protects it, then the lease; none of it if the attachment came back meanwhile."""
+    """Remove the link, then what protects it, then the lease; nothing if the attachment came back meanwhile."""
     attachment = found.attachment
     with AttachmentLock(attachment), Socket(NETLINK_ROUTE) as host:
         if found.link is None and named(host, attachment) is not None:
@@ -213,7 +213,10 @@ def _refuse_unknown(valid: set[Attachment], network: str | None, seen: Inventory
 
 
 def _is(found: Found, attachment: Attachment) -> bool:
-    """Whether an attachment of this host is the named one; of a long identity its interface may tell only a hash."""
+    """Return whether an attachment of this host is the named one.
+
+    Of a long identity its interface may give only a hash.
+    """
     by_alias = found.link is not None and found.link.alias == attachment.alias()
     return by_alias or found.attachment == attachment
 

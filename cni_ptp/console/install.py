@@ -34,7 +34,7 @@ IPAM = ("host-local", "static")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be chosen."""
+    """Declare the options."""
     parser.add_argument("--to", metavar="DIR", default=DIRECTORY, help=f"the directory of CNI plugins ({DIRECTORY})")
     parser.add_argument(
         "--python", metavar="PATH", help="the Python, 3.9 or later, that will run it (the one of this file)"
@@ -46,7 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """All was installed: 0; or nothing was, and CniError or OSError says why."""
+    """Install everything and return 0; or install nothing and raise CniError or OSError."""
     terminal = Terminal()
     directory = os.path.abspath(options.to)
     paths = [os.path.join(directory, name) for name in ("ptp", *(IPAM if options.with_ipam else ()))]
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _interpreter(wanted: str | None) -> str:
-    """The absolute path of the Python that is wanted.  CniError 4 if there is none, or others can write it."""
+    """Return the absolute path of the requested Python.  CniError 4 if there is none, or others can write it."""
     found = built_file.own_interpreter() if wanted is None else shutil.which(wanted)
     if found is None:
         raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"find the Python {wanted}", "no such program")
@@ -84,7 +84,7 @@ def _interpreter(wanted: str | None) -> str:
 
 
 def _refuse_foreign(paths: list[str], force: bool) -> None:
-    """CniError 4, before anything is written, if there is something at one of the paths that must not be replaced."""
+    """Raise CniError 4, before anything is written, if something at one of the paths must not be replaced."""
     for path in paths:
         if os.path.isdir(path):
             raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"install {path}", "there is a directory of that name")
@@ -94,7 +94,7 @@ def _refuse_foreign(paths: list[str], force: bool) -> None:
 
 
 def _refuse_directory(directory: str) -> None:
-    """CniError 4 if others than root can replace a plugin in the directory: the runtime would run theirs as root."""
+    """Raise CniError 4 if others than root can replace a plugin in the directory: the runtime would run it as root."""
     refusal = distrust_directory(directory)
     if refusal:
         details = f"{refusal}; chown root and chmod go-w make it one for plugins"
@@ -102,7 +102,7 @@ def _refuse_directory(directory: str) -> None:
 
 
 def _try_out(path: str) -> None:
-    """CniError 4 if the file at its place can not be executed: no such Python, a noexec mount."""
+    """Raise CniError 4 if the file at its place cannot be executed: no such Python, a noexec mount."""
     about = f"execute {path}"
     try:
         done = spawn.run(path, [path], {**spawn.ENVIRONMENT, "CNI_COMMAND": "VERSION"}, b"")

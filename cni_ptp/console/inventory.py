@@ -42,18 +42,18 @@ class Network:
         self.conf = conf
 
     def data_dir(self) -> str:
-        """Where its leases are."""
+        """Return the directory of its leases."""
         ipam = self.conf.get("ipam")
         found = ipam.get("datadir") if isinstance(ipam, dict) else None
         return found if isinstance(found, str) and found else DATA_DIR
 
     def has_leases(self) -> bool:
-        """Whether its addresses come from host-local."""
+        """Return whether its addresses come from host-local."""
         ipam = self.conf.get("ipam")
         return isinstance(ipam, dict) and ipam.get("type") == "host-local"
 
     def subnets(self) -> list[tuple[bytes, int]]:
-        """(packed address, prefix length) of each subnet its addresses come from, as far as they can be read."""
+        """Return (packed address, prefix length) of each subnet its addresses come from, as far as they can be read."""
         ipam = self.conf.get("ipam")
         if not isinstance(ipam, dict):
             return []
@@ -68,7 +68,7 @@ class Network:
         return found
 
     def masquerades(self, address: bytes) -> bool:
-        """Whether the address must be masqueraded."""
+        """Return whether the address must be masqueraded."""
         families = self.conf.get("ipmasqfamilies")
         if self.conf.get("ipmasq") is not True or not isinstance(families, list):
             return self.conf.get("ipmasq") is True
@@ -82,7 +82,7 @@ class Network:
         return {16 if ":" in text else 4 for text in texts} | {len(subnet) for subnet, _ in self.subnets()}
 
     def guards(self) -> bool:
-        """Whether each host end must be guarded against spoofing."""
+        """Return whether each host end must be guarded against spoofing."""
         return self.conf.get("antispoof") is True
 
 
@@ -107,15 +107,15 @@ class Found:
         self.wrong: list[str] = []
 
     def is_named(self) -> bool:
-        """Whether it is known whose it is: of a long identity the interface may tell no more than a hash."""
+        """Return whether its owner is known: of a long identity the interface may give no more than a hash."""
         return self.link is None or not self.is_ours() or self.link.alias == self.attachment.alias()
 
     def is_ours(self) -> bool:
-        """Whether this plugin made its host end; the Go plugin gives no alias."""
+        """Return whether this plugin made its host end; the Go plugin gives no alias."""
         return self.link is None or _is_ours(self.link)
 
     def addresses(self) -> list[bytes]:
-        """All that it has anywhere, IPv4 first."""
+        """Return all addresses that it has anywhere, IPv4 first."""
         every = {*self.routed, *self.masqueraded, *[lease.address for lease in self.leases]}
         return sorted(every, key=lambda a: (len(a), a))
 
@@ -123,7 +123,7 @@ class Found:
 class Inventory:
     """The host's attachments.  found: by (network, container, ifname).  networks: our configured ones, by name.
 
-    blind: why not all of it can be seen, "" if it can: a firewall that can not be read looks like one without rules.
+    blind: why not all of it can be seen, "" if it can: a firewall that cannot be read looks like one without rules.
     """
 
     def __init__(self, conf_dir: str = conflist.DIRECTORY, data_dir: str = DATA_DIR) -> None:
@@ -148,11 +148,14 @@ class Inventory:
         return self.found.setdefault(attachment.identity(), Found(attachment))
 
     def attachments(self) -> list[Found]:
-        """All, in the order of network, container and interface."""
+        """Return all, in the order of network, container and interface."""
         return [self.found[key] for key in sorted(self.found)]
 
     def _links(self) -> dict[bytes, Link]:
-        """Our host ends and what is routed over them; returns the other veths, by the addresses routed over them."""
+        """Find our host ends and what is routed over them.
+
+        Return the other veths, by the addresses routed over them.
+        """
         with Socket(NETLINK_ROUTE) as sock:
             veths = iproute.veths(sock)
             routes = [r for family in _FAMILIES for r in iproute.routes(sock, family)] if veths else []
@@ -189,7 +192,7 @@ class Inventory:
         return Attachment(network, mark, "?")
 
     def _leases(self, others: dict[bytes, Link]) -> None:
-        """Of our networks only: a network that a bridge serves has its leases in the same place.
+        """Read the leases of our networks only: a network that a bridge serves has its leases in the same place.
 
         others: see _links.  A veth over which the host routes to a leased address is what the Go plugin attached,
         unless two leases give the address away.
@@ -268,7 +271,7 @@ def _guarded() -> dict[str, list[bytes]]:
 
 
 def inventory(conf_dir: str, data_dir: str) -> Inventory:
-    """The host's attachments, wholly seen; else CniError 100."""
+    """Return the host's attachments, wholly seen; else raise CniError 100."""
     seen = Inventory(conf_dir, data_dir)
     if seen.blind:
         raise CniError(KERNEL_REFUSED, "look at this host's attachments", f"{seen.blind}: run it as root")
@@ -276,7 +279,7 @@ def inventory(conf_dir: str, data_dir: str) -> Inventory:
 
 
 def configured(directory: str) -> dict[str, Network]:
-    """The networks whose configurations name us, by name; what can not be read is passed over."""
+    """Return the networks whose configurations name us, by name; what cannot be read is passed over."""
     networks: dict[str, Network] = {}
     for path in conflist.files(directory):
         try:

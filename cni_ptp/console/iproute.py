@@ -25,13 +25,13 @@ _SCOPES = {RT_SCOPE_LINK: "link", RT_SCOPE_HOST: "host", 200: "site", 255: "nowh
 
 
 def link_line(link: Link) -> str:
-    """Like the first line of `ip addr show`."""
+    """Return a line like the first of `ip addr show`."""
     state = "UP" if link.up else "DOWN"
     return f"{link.name}: <{state}> mtu {link.mtu} link/ether {link.mac.hex(':')}"
 
 
 def addr_line(addr: Addr) -> str:
-    """Like an address line of `ip addr show`."""
+    """Return a line like an address line of `ip addr show`."""
     family = "inet " if len(addr.address) == 4 else "inet6"
     marks = [
         word for flag, word in ((IFA_F_TENTATIVE, "tentative"), (IFA_F_DADFAILED, "dadfailed")) if addr.flags & flag
@@ -40,7 +40,7 @@ def addr_line(addr: Addr) -> str:
 
 
 def route_line(route: FibRoute, names: dict[int, str]) -> str:
-    """Like a line of `ip route`.  names: of links, by index."""
+    """Return a line like one of `ip route`.  names: of links, by index."""
     default = route.length == 0
     dst = text_of(route.dst) if route.length == bits(route.dst) else cidr_text(route.dst, route.length)
     words = ["default" if default else dst]
@@ -57,18 +57,18 @@ def route_line(route: FibRoute, names: dict[int, str]) -> str:
 
 
 def veths(sock: Socket) -> list[Link]:
-    """All veth links."""
+    """Return all veth links."""
     return [link for link in map(Link, sock.dump(dump_veths()).read()) if link.kind == "veth"]
 
 
 def link_named(sock: Socket, name: str) -> Link | None:
-    """The link, None if there is none of that name."""
+    """Return the link, None if there is none of that name."""
     answer = sock.ask(get_link(name))[0]
     return Link(answer.one()) if answer.error is None else None
 
 
 def addr_lines(opened: Callable[[], Socket], link: Link, most: int) -> list[str]:
-    """A line for each of the link's addresses, without the link-local ones that every IPv6 interface has.
+    """Return a line for each of the link's addresses, without the link-local ones that every IPv6 interface has.
 
     most: of how many addresses; whoever has the link decides how many there are.
     """
@@ -81,7 +81,7 @@ def addr_lines(opened: Callable[[], Socket], link: Link, most: int) -> list[str]
 
 
 def route_lines(opened: Callable[[], Socket], link: Link, family: int, most: int) -> list[str]:
-    """A line for each route over the link, those that `routes` gives.  most: of how many in the whole table."""
+    """Return a line for each route over the link, those that `routes` gives.  most: of how many in the whole table."""
 
     def line(reply: Any) -> str | None:
         route = read_route(reply)
@@ -109,17 +109,17 @@ def _first(opened: Callable[[], Socket], listing: Request, line: Callable[[Any],
 
 
 def is_link_local(address: bytes) -> bool:
-    """Whether it is of fe80::/10."""
+    """Return whether it is of fe80::/10."""
     return len(address) == 16 and address[0] == 0xFE and address[1] & 0xC0 == 0x80
 
 
 def routes(sock: Socket, family: int) -> list[FibRoute]:
-    """The unicast routes of the main table, without those to link-local and multicast addresses."""
+    """Return the unicast routes of the main table, without those to link-local and multicast addresses."""
     return [read_route(reply) for reply in sock.dump(dump_routes(family)).read() if _tells(reply)]
 
 
 def _tells(reply: Any) -> bool:
-    """Whether a route is one that somebody made on purpose."""
+    """Return whether a route is one that somebody made on purpose."""
     route = read_route(reply)
     noise = len(route.dst) == 16 and (route.dst[0] == 0xFF or is_link_local(route.dst))
     return route.table == RT_TABLE_MAIN and reply[0][7] == RTN_UNICAST and not noise

@@ -29,12 +29,12 @@ class LeaseFile:
         self.made = made
 
     def identity(self) -> tuple[str, str, str]:
-        """(network, container, ifname)."""
+        """Return (network, container, ifname)."""
         return self.network, self.containerid, self.ifname
 
 
 def networks(data_dir: str) -> list[str]:
-    """The networks that have a directory there; [] if there is none.  OSError if it can not be read."""
+    """Return the networks that have a directory there; [] if there is none.  OSError if it cannot be read."""
     try:
         with os.scandir(data_dir) as entries:
             return sorted(e.name for e in entries if e.is_dir(follow_symlinks=False) and not e.name.startswith(_ASIDE))
@@ -43,7 +43,7 @@ def networks(data_dir: str) -> list[str]:
 
 
 def of_network(data_dir: str, network: str) -> list[LeaseFile]:
-    """The network's leases in the order of their addresses.  OSError if its directory can not be read."""
+    """Return the network's leases in the order of their addresses.  OSError if its directory cannot be read."""
     directory = os.path.join(data_dir, network)
     found = []
     for name in os.listdir(directory):

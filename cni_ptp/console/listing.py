@@ -31,13 +31,13 @@ _HEADING = ("NETWORK", "CONTAINER", "INTERFACE", "ADDRESSES", "HOST END", "MASQU
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be chosen."""
+    """Declare the options."""
     parser.add_argument("--json", action="store_true", help="for programs: a JSON list")
     places(parser)
 
 
 def places(parser: argparse.ArgumentParser) -> None:
-    """Where configurations and leases are looked for."""
+    """Declare the options for where configurations and leases are looked for."""
     help_conf = f"network configurations ({conflist.DIRECTORY})"
     parser.add_argument("--conf-dir", metavar="DIR", default=conflist.DIRECTORY, help=help_conf)
     help_data = f"leases, besides where configurations say ({DATA_DIR})"
@@ -45,7 +45,7 @@ def places(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """The attachments were printed."""
+    """Print the attachments; return the exit status."""
     every = inventory(options.conf_dir, options.data_dir).attachments()
     terminal = Terminal()
     if options.json:
@@ -80,7 +80,7 @@ def _backends(found: Found) -> str:
 
 
 def document(found: Found) -> dict[str, Any]:
-    """The attachment for programs."""
+    """Return the attachment as a document for programs."""
     attachment, link = found.attachment, found.link
     return {
         "network": attachment.network,

@@ -26,7 +26,7 @@ NFTABLES, IPTABLES, GO_NFTABLES = "nftables", "iptables", "nftables of the Go pl
 class Masquerading:
     """ours: the packed addresses in our table, by owner; by None those whose owner has only a hash there.
     chains: the packed addresses led to each chain of iptables.  go_comments: of the Go plugin's rules.
-    What can not be read is not there.
+    What cannot be read is not there.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Masquerading:
             self._legacy_jumps(version)
 
     def of(self, attachment: Attachment, addresses: list[bytes]) -> dict[bytes, str]:
-        """What masquerades each of the attachment's addresses that is masqueraded."""
+        """Return what masquerades each of the attachment's addresses that is masqueraded."""
         found = dict.fromkeys(self.ours.get(attachment, ()), NFTABLES)
         hashed = self.ours.get(None, set())
         by_iptables = self.chains.get(attachment.go_chain(), set())
@@ -81,14 +81,14 @@ class Masquerading:
 
 
 def _rules(sock: Socket, table: str, chain: str) -> list[dict[object, object]]:
-    """The attributes of a chain's rules; [] if there is no such chain."""
+    """Return the attributes of a chain's rules; [] if there is no such chain."""
     if sock.ask(nft.get_chain(table, chain))[0].error is not None:
         return []
     return [attrs for _, attrs in sock.dump(nft_rule.dump_rules(table, chain)).read()]
 
 
 def _target(attrs: dict[object, object]) -> str:
-    """The chain that a rule leads to, "" if none."""
+    """Return the chain that a rule leads to, "" if none."""
     for name, values in nft_expr.read(attrs.get(nft_rule.NFTA_RULE_EXPRESSIONS, [])):  # type: ignore[arg-type]
         if name == "immediate":
             verdict = values.get(nft_expr.NFTA_IMMEDIATE_DATA, {}).get(nft_expr.NFTA_DATA_VERDICT, {})

@@ -24,13 +24,13 @@ _MOUNTS = ("/usr/bin/mount", "/bin/mount")
 
 
 class Refused(Exception):
-    """No namespaces are to be had here; the message says why, and what helps."""
+    """No namespaces can be made here; the message tells why, and what helps."""
 
 
 def enter() -> bool:
-    """This process is in network and mount namespaces of its own, empty tmpfs over /run and the plugins' state.
+    """Put this process into network and mount namespaces of its own, with empty tmpfs over /run and the plugins' state.
 
-    True if that took a user namespace.  Refused if it can not be, or if the kernel did not do as it said; then nothing
+    True if that took a user namespace.  Refused if it cannot be, or if the kernel did not do as it said; then nothing
     but this process's namespaces was changed.  Must be called while the process has one thread.
     """
     before = os.readlink(_NETNS)
@@ -72,7 +72,7 @@ def _unshare_all() -> bool:
 
 
 def new_netns(name: str) -> str:
-    """The path of a new network namespace, named as `ip netns add` does; this thread stays where it was."""
+    """Return the path of a new network namespace, named as `ip netns add` does; this thread stays where it was."""
     path = f"/run/netns/{name}"
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
     in_new_netns(lambda: _mount(_NETNS, path, "", _MS_BIND))
@@ -80,7 +80,7 @@ def new_netns(name: str) -> str:
 
 
 def in_new_netns(visit: Callable[[], Any]) -> Any:
-    """What `visit` returns, called in a new network namespace, which is gone afterwards unless something holds it."""
+    """Call `visit` in a new network namespace and return its value; the namespace ends unless something holds it."""
     own = os.open(_NETNS, os.O_RDONLY | os.O_CLOEXEC)
     try:
         unshare(CLONE_NEWNET)
@@ -93,7 +93,7 @@ def in_new_netns(visit: Callable[[], Any]) -> Any:
 
 
 def unshare(flags: int) -> None:
-    """unshare(2).  OSError as the kernel gives it."""
+    """Call unshare(2).  OSError as the kernel gives it."""
     if hasattr(os, "unshare"):  # since CPython 3.12
         os.unshare(flags)
         return
@@ -108,7 +108,7 @@ def _setns(fd: int, flags: int) -> None:
 
 
 def _mount(source: str, target: str, kind: str, flags: int) -> None:
-    """mount(2), where there is no ctypes by mount(8), which every Debian has.  Refused if it fails."""
+    """Call mount(2), where there is no ctypes by mount(8), which every Debian has.  Refused if it fails."""
     try:
         _call("mount", source.encode(), target.encode(), kind.encode(), flags, None)
     except ImportError:

@@ -40,13 +40,13 @@ _NAMED = ("/run/netns", "/var/run/netns", "/run/docker/netns")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be chosen."""
+    """Declare the options."""
     parser.add_argument("container", metavar="CONTAINER", help="its CNI_CONTAINERID, or how that begins")
     places(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """The container's attachments were drawn."""
+    """Draw the container's attachments; return the exit status."""
     every = inventory(options.conf_dir, options.data_dir).attachments()
     matching = [f for f in every if f.attachment.containerid == options.container]
     matching = matching or [f for f in every if f.attachment.containerid.startswith(options.container)]
@@ -104,7 +104,7 @@ _FAMILIES = {4: "IPv4", 16: "IPv6"}
 
 
 def _link_lines(link: Link, most: int) -> list[str]:
-    """The link, its addresses, and the routes over it; of lists with more than `most` entries the first."""
+    """Return the link, its addresses, and the routes over it; of lists with more than `most` entries the first."""
     lines = [iproute.link_line(link)]
     lines += ["  " + line for line in iproute.addr_lines(_route_socket, link, most)]
     for family in (iproute.AF_INET, iproute.AF_INET6):
@@ -137,7 +137,7 @@ def _inside(ifindex: int) -> list[str]:
 
 
 def _netns_of(link: Link) -> Netns | None:
-    """The namespace of the pair's other end, by a path that leads to it: a named one, else a process's."""
+    """Return the namespace of the pair's other end, by a path that leads to it: a named one, else a process's."""
     if link.netnsid is None:
         return None
     with Socket(NETLINK_ROUTE) as sock:

@@ -41,7 +41,7 @@ class Terminal:
         self.colour = self.is_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def is_terminal(self) -> bool:
-        """Whether a person sees the stream at once."""
+        """Return whether a person sees the stream at once."""
         return self.stream is not None and self.stream.isatty()
 
     def say(self, text: str = "") -> None:
@@ -123,7 +123,7 @@ class Progress:
         self.terminal = Terminal(errors=True)
 
     def step(self) -> None:
-        """One more of the total is done."""
+        """Count one more of the total."""
         self.done += 1
         now = time.monotonic()
         stream = self.terminal.stream
@@ -133,7 +133,7 @@ class Progress:
             stream.flush()
 
     def finish(self) -> None:
-        """The line of progress is gone."""
+        """Erase the line of progress."""
         if self.shown and self.terminal.stream is not None:
             self.terminal.stream.write("\r\x1b[K")
             self.terminal.stream.flush()

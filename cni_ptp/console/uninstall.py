@@ -28,13 +28,13 @@ examples:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be chosen."""
+    """Declare the options."""
     parser.add_argument("--to", metavar="DIR", default=DIRECTORY, help=f"the directory of CNI plugins ({DIRECTORY})")
     parser.add_argument("--force", action="store_true", help="also while containers are attached")
 
 
 def run(options: argparse.Namespace) -> int:
-    """0 if nothing of ours is in the directory any more; 1 if containers are attached."""
+    """Return 0 if nothing of ours is in the directory any more; 1 if containers are attached."""
     terminal = Terminal()
     directory = os.path.abspath(options.to)
     atomic_file.sweep(directory)

@@ -35,7 +35,7 @@ _BUILT_FOR = re.compile(rb"^# Python (3\.\d{1,2}), then a zip archive of the sou
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be chosen."""
+    """Declare the options."""
     parser.add_argument("file", metavar="FILE", help="the built file")
     parser.add_argument(
         "--python", metavar="PATH", help="the Python that its first line must name (the one that this ptp is for)"

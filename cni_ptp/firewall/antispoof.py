@@ -40,7 +40,7 @@ _MOST_DELETIONS = 150  # the batch must fit the send buffer
 
 
 def open_socket() -> Socket:
-    """CniError 100 if the kernel has no nf_tables."""
+    """Open the nf_tables socket.  CniError 100 if the kernel has no nf_tables."""
     try:
         return Socket(NETLINK_NETFILTER)
     except OSError as e:
@@ -82,7 +82,7 @@ def _try_remove(sock: Socket, key: bytes) -> None:
 
 
 def gc(network: str, valid: list[Attachment]) -> None:
-    """No host end of the network is guarded but those of valid attachments; a table that guards none is gone."""
+    """Remove the guards of host ends of the network but those of valid attachments; delete a table that guards none."""
     keep = {_comment(attachment) for attachment in valid}
     marks = (f"{network} ", f"#{go_network_hash(network)} ")
     try:
@@ -147,12 +147,12 @@ def key_of(veth: str) -> bytes:
 
 
 def _name(key: bytes) -> str:
-    """The link that a key begins with."""
+    """Return the link that a key begins with."""
     return key[:IFNAMSIZ].rstrip(b"\0").decode("utf-8", "replace")
 
 
 def _comment(attachment: Attachment) -> str:
-    """Whose an element is: in clear, or by hashes if nft would not take the text back."""
+    """Return whose an element is: in clear, or by hashes if nft would not take the text back."""
     text = attachment.owner()
     if len(text) < nft.MOST_COMMENT and text.isascii() and text.isprintable() and '"' not in text:
         return text

@@ -9,7 +9,7 @@ _TABLES = {4: "/proc/net/ip_tables_names", 6: "/proc/net/ip6_tables_names"}
 
 
 def has_nat(version: int) -> bool:
-    """Whether this network namespace has a nat table of the old interface."""
+    """Return whether this network namespace has a nat table of the old interface."""
     try:
         fd = os.open(_TABLES[version], os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

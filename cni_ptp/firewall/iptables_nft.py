@@ -49,7 +49,7 @@ class Jump:
 
 
 def remove(sock: Socket, attachment: Attachment, known_addresses: list[bytes]) -> None:
-    """Neither a chain nor a jump nor a rule of the attachment is left of what iptables-nft or the Go plugin made.
+    """Remove the attachment's chains, jumps and rules that iptables-nft or the Go plugin made.
 
     known_addresses: the attachment's, packed, as far as they are known.  A jump for another address stays while the
     host routes that to a container: the chain may serve another interface of it.
@@ -61,7 +61,7 @@ def remove(sock: Socket, attachment: Attachment, known_addresses: list[bytes]) -
 
 
 def chain_rules(sock: Socket, version: int, attachment: Attachment) -> list[Message] | None:
-    """The rules of the container's chain as they came; None if there is no such chain."""
+    """Return the rules of the container's chain as they came; None if there is no such chain."""
     table = IPTABLES_NAT[version]
     if not exists(sock.ask(nft.get_chain(table, attachment.go_chain()))[0]):
         return None
@@ -69,7 +69,7 @@ def chain_rules(sock: Socket, version: int, attachment: Attachment) -> list[Mess
 
 
 def jumps(sock: Socket, version: int, attachment: Attachment) -> list[Jump]:
-    """The jumps to the container's chain.  Only rules that name the chain are read."""
+    """Return the jumps to the container's chain.  Only rules that name the chain are read."""
     table, (offset, length) = IPTABLES_NAT[version], SADDR[version]
     chain = attachment.go_chain().encode() + b"\0"
     own = attachment.go_comment().encode("utf-8", "surrogateescape")
@@ -83,7 +83,7 @@ def jumps(sock: Socket, version: int, attachment: Attachment) -> list[Jump]:
 
 
 def source_of(attrs: dict[object, object], offset: int, length: int) -> bytes | None:
-    """What a rule's match of the source address compares with."""
+    """Return the value with which a rule's match of the source address compares."""
     expressions = nft_expr.read(attrs.get(nft_rule.NFTA_RULE_EXPRESSIONS, []))  # type: ignore[arg-type]
     for (name, load), (compare, data) in zip(expressions, expressions[1:]):
         if name == "payload" and compare == "cmp" and load.get(nft_expr.NFTA_PAYLOAD_OFFSET) == offset:
@@ -109,7 +109,7 @@ def _try_remove(sock: Socket, version: int, attachment: Attachment, known_addres
 
 
 def is_routed(address: bytes | None) -> bool:
-    """Whether the host has a route of full length to the address, as to a container that is attached."""
+    """Return whether the host has a route of full length to the address, as to a container that is attached."""
     if address is None:
         return False
     from ..netlink.rt_route import get_route
@@ -173,7 +173,7 @@ def gc(network: str, valid: list[Attachment], is_complete: bool) -> None:
 
 
 def _containers(sock: Socket, version: int, network: str) -> list[str]:
-    """The containers of the network that a jump in POSTROUTING names in its comment."""
+    """Return the containers of the network that a jump in POSTROUTING names in its comment."""
     table = IPTABLES_NAT[version]
     if not exists(sock.ask(nft.get_chain(table, POSTROUTING))[0]):
         return []
@@ -182,7 +182,7 @@ def _containers(sock: Socket, version: int, network: str) -> list[str]:
 
 
 def container_in(raw: bytes, network: str) -> str:
-    """The container that a comment as the Go plugin writes it names, wherever in `raw` it is; "" if none."""
+    """Return the container that a comment as the Go plugin writes it names, wherever in `raw` it is; "" if none."""
     mark = f'name: "{network}" id: "'.encode()
     start = raw.find(mark)
     end = raw.find(b'"', start + len(mark))
@@ -190,7 +190,7 @@ def container_in(raw: bytes, network: str) -> str:
 
 
 def differences(attachment: Attachment, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]) -> list[str]:
-    """What is missing of the masquerading by iptables-nft of (packed address, prefix length) each, in words."""
+    """Return what is missing of the masquerading by iptables-nft of each (packed address, prefix length), in words."""
     words = []
     with open_socket() as sock:
         for version in sorted({4 if len(a) == 4 else 6 for a, _ in addresses}):

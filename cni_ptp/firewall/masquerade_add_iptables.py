@@ -19,7 +19,7 @@ _NO_NAT = (errno.EOPNOTSUPP, errno.ENOENT)
 
 
 def add(session: Session, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]) -> None:
-    """As masquerade_add.add, by iptables."""
+    """Masquerade as masquerade_add.add does, by iptables."""
     try:
         remove_foreign(session, [address for address, _ in addresses])
     except OSError as e:
@@ -31,7 +31,7 @@ def add(session: Session, addresses: list[tuple[bytes, int]], variants: dict[int
 def add_instead(
     session: Session, addresses: list[tuple[bytes, int]], variants: dict[int, Variant], refused: OSError
 ) -> None:
-    """As masquerade_add.add, by iptables if `refused` means that there is no nf_tables, and no backend was asked for.
+    """Masquerade by iptables if `refused` means that there is no nf_tables, and no backend was requested.
 
     Else `refused` is raised, or CniError 100 for it.
     """

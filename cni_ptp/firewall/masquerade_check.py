@@ -52,7 +52,7 @@ def why_unavailable(backend: str) -> list[str]:
     by_iptables = "" if backend == "nftables" else iptables_cmd.why_unavailable()
     if backend != "nftables" and not by_iptables:
         return []
-    return [f"ipMasq can not be had: {words}" for words in (by_nft, by_iptables) if words]
+    return [f"ipMasq needs nf_tables or iptables: {words}" for words in (by_nft, by_iptables) if words]
 
 
 def gc(network: str, valid: list[Attachment]) -> list[str]:

@@ -36,7 +36,7 @@ class Removal:
         self.steps = (*_steps_in_nf_tables(session, self.failures), remove_from_iptables_legacy)
 
     def commit(self, known_addresses: list[bytes]) -> None:
-        """As `remove`."""
+        """Take the steps; raise the first failure, with the others, after all were tried."""
         for step in self.steps:
             try:
                 step(self.session, known_addresses)
@@ -58,7 +58,7 @@ def _kernel_has_none(refused: OSError, session: Session) -> bool:
 
 
 def _steps_in_nf_tables(session: Session, failures: list[Exception]) -> list[Step]:
-    """How to take back what nf_tables holds; one question tells what there can be.  What failed is put to the list.
+    """Return the steps that remove what nf_tables holds; one question finds out what there can be.
 
     A host where nobody masquerades has nothing, and then none of the modules that would take it back is loaded.
     """
@@ -101,14 +101,14 @@ def _remove_others(session: Session, known_addresses: list[bytes]) -> None:
 
 
 def _remove_guard(session: Session, known_addresses: list[bytes]) -> None:
-    """Of "antiSpoof": it is in nf_tables as well, and so is asked about on the same socket."""
+    """Remove the guard of "antiSpoof": it is in nf_tables as well, and so is asked about on the same socket."""
     from . import antispoof
 
     antispoof.remove(session.socket(), session.attachment)
 
 
 def remove_from_iptables_legacy(session: Session, known_addresses: list[bytes]) -> None:
-    """What the old interface of iptables keeps for the attachment is gone; if it has no table, no program runs."""
+    """Remove what the old interface of iptables keeps for the attachment; if it has no table, no program runs."""
     if has_nat(4) or has_nat(6):
         from .. import iptables_cmd
 

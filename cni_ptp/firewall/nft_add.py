@@ -40,7 +40,7 @@ def add(
     taken: list[Element] | None = None,
     variants: dict[int, Variant] | None = None,
 ) -> None:
-    """Each (packed address, prefix length) is masqueraded and belongs to the attachment.
+    """Masquerade each (packed address, prefix length) for the attachment.
 
     taken: takes the elements of earlier owners, which are no longer attached.  variants: how, by IP version, where it
     is not as "ipMasq" alone would.  CniError 100 if an owner still is; NetlinkError if the kernel refuses; EINVAL or
@@ -83,7 +83,7 @@ def _changes_to_add(
     variants: dict[int, Variant],
     taken: list[Element],
 ) -> tuple[int, list[Request], bool]:
-    """(generation looked at, what to send, whether the table existed) for the addresses to be the attachment's.
+    """Return (generation looked at, what to send, whether the table existed) for the addresses to be the attachment's.
 
     taken: holds the elements of earlier owners afterwards, and no others.
     """

@@ -43,9 +43,9 @@ _MOST_DELETIONS = 128  # an address has two elements of about 100 bytes: the bat
 
 
 def differences(attachment: Attachment, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]) -> list[str]:
-    """What is missing of the masquerading of (packed address, prefix length) each, in words.
+    """Return what is missing of the masquerading of each (packed address, prefix length), in words.
 
-    variants: as for nft_masquerade.add.
+    variants: as for nft_add.add.
     """
     varied = [variants[v] for v in sorted({version_of(a) for a, _ in addresses}) if v in variants]
     with open_socket() as sock:
@@ -68,7 +68,7 @@ def differences(attachment: Attachment, addresses: list[tuple[bytes, int]], vari
 
 
 def _layout(sock: Socket) -> Layout:
-    """The tables that are there."""
+    """Return the tables that exist."""
     for layout in LAYOUTS:
         answers = sock.ask(*[nft.get_table(table) for table, _ in layout])
         there = tuple(part for part, answer in zip(layout, answers) if exists(answer))
@@ -84,8 +84,9 @@ def _rules_missing(
     addresses: list[tuple[bytes, int]],
     variants: tuple[Variant, ...],
 ) -> list[str]:
-    """Chains that lost a rule which one of the addresses needs; rules that somebody put between them are let be.
+    """Return the chains that lost a rule which one of the addresses needs.
 
+    Rules that somebody put between them may stay.
     A table of version 1.0.0, whose base chain is at srcnat, is whole without the rule for the operator's set.
     """
     lengths = {v: {n for a, n in addresses if version_of(a) == v and has_subnet_set(a, n)} for v in versions}
@@ -129,7 +130,7 @@ def _element_missing(
 
 
 def why_unavailable() -> str:
-    """Why the kernel would not masquerade, "" if it would: a transaction that is never ended is tried and undone.
+    """Return why the kernel would not masquerade, "" if it would: a transaction without its end is tried and undone.
 
     Source: net/netfilter/nfnetlink.c nfnetlink_rcv_batch: without NFNL_MSG_BATCH_END everything is aborted.
     """
@@ -153,7 +154,7 @@ def why_unavailable() -> str:
 
 
 def owners() -> list[tuple[Attachment | None, bytes]]:
-    """(owner, or None if only its hash is known; packed address) of each masqueraded address."""
+    """Return (owner, or None if only its hash is known; packed address) of each masqueraded address."""
     found: list[tuple[Attachment | None, bytes]] = []
     try:
         with open_socket() as sock:
@@ -169,7 +170,7 @@ def owners() -> list[tuple[Attachment | None, bytes]]:
 
 
 def gc(network: str, valid: list[Attachment]) -> None:
-    """Every address of the network is masqueraded for a valid attachment, and an empty table is deleted."""
+    """Remove the network's addresses of others than the valid attachments, and delete an empty table."""
     keep = tuple(mark for attachment in valid for mark in owner_marks(attachment))
     try:
         sock = open_socket()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def remove(sock: Socket, attachment: Attachment, known_addresses: Iterable[bytes], layout: Layout) -> None:
-    """No address is masqueraded for the attachment by these tables, which are there.
+    """Remove the attachment's addresses from these tables, which exist.
 
     known_addresses: those it may have had; if they do not lead to all of them, the whole table is searched.
     NetlinkError if the kernel refuses.
@@ -51,7 +51,7 @@ def remove(sock: Socket, attachment: Attachment, known_addresses: Iterable[bytes
 
 
 def _look(sock: Socket, layout: Layout, marks: tuple[str, ...], candidates: set[bytes]) -> tuple[int, dict[bytes, str]]:
-    """(generation, {address: comment}) for the candidates that belong to the attachment now."""
+    """Return (generation, {address: comment}) for the candidates that belong to the attachment now."""
     asked = sorted(candidates)
     elements = [get_element(table_of(layout, version_of(a)), masq_set(version_of(a)), a) for a in asked]
     present, *answers = sock.ask(get_generation(), *elements)
@@ -61,12 +61,12 @@ def _look(sock: Socket, layout: Layout, marks: tuple[str, ...], candidates: set[
 
 
 def _complete(found: dict[bytes, str]) -> bool:
-    """Whether these are as many as their comments say the attachment has."""
+    """Return whether these are as many as their comments tell that the attachment has."""
     return bool(found) and all(parse_comment(comment)[2] <= len(found) for comment in found.values())
 
 
 def deletions(sock: Socket, layout: Layout, found: dict[bytes, str]) -> list[Request]:
-    """The requests that take out the elements of {address: comment}; looks which of them are there."""
+    """Return the requests that remove the elements of {address: comment}; looks which of them exist."""
     places = []
     for addr, comment in found.items():
         _, length, _ = parse_comment(comment)

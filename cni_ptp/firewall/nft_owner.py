@@ -10,19 +10,20 @@ from .nft_table import NAME
 
 
 def owner_marks(attachment: Attachment) -> tuple[str, str]:
-    """How the comment of an element begins if the attachment owns it: in clear, or by its hashes."""
+    """Return how the comment of an element begins if the attachment owns it: in clear, or by its hashes."""
     hashes = f"#{go_network_hash(attachment.network)} #{digest(attachment.owner())[:64]}"
     return f"{attachment.owner()} /", f"{hashes} /"
 
 
 def network_marks(network: str) -> tuple[str, str]:
-    """How the comment of an element begins if it belongs to the network."""
+    """Return how the comment of an element begins if it belongs to the network."""
     return f"{network} ", f"#{go_network_hash(network)} "
 
 
 def parse_comment(comment: str) -> tuple[Attachment | None, int, int]:
-    """(owner, prefix length, count of the owner's addresses) of an element's comment; the owner is None if hashed.
+    """Return (owner, prefix length, count of the owner's addresses) of an element's comment.
 
+    The owner is None if hashed.
     ValueError if it is not one of ours.
     """
     owner, slash, tail = comment.rpartition(" /")

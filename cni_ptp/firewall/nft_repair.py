@@ -26,7 +26,7 @@ def repair_requests(
     wanted: list[Variant],
     unwanted: tuple[Variant, ...] = (),
 ) -> list[Request]:
-    """What to send for the table to be whole, with the sets that {address: prefix length} need; elements stay.
+    """Return what makes the table whole, with the sets that {address: prefix length} need; elements stay.
 
     wanted: variants that it is to have besides those that it has.  unwanted: those that nothing is to lead to.
     """

@@ -93,8 +93,9 @@ def table_requests(
     operators: tuple[int, ...] = (),
     variants: tuple[Variant, ...] = (),
 ) -> list[Request]:
-    """The table is whole: its sets, its chains, and in them exactly the rules they must have; elements stay.
+    """Return the requests that give the table its sets, its chains, and exactly the rules they must have.
 
+    Elements stay.
     lengths: for each IP version the prefix lengths that have an own set or are to have one.  operators: the IP versions
     whose operator's set is there, as the operator may have made it.  variants: of all these versions.
     """
@@ -123,7 +124,7 @@ def _refilled(table: str, chain: str, wanted: list[list[bytes]]) -> list[Request
 
 
 def chains(versions: tuple[int, ...]) -> list[str]:
-    """The chains of a table, those that others lead to first."""
+    """Return the chains of a table, those that others lead to first."""
     return [*[masquerade_chain(v) for v in versions], POSTROUTING]
 
 
@@ -158,7 +159,7 @@ def _variant_sets(table: str, variant: Variant, numbers: dict[str, int]) -> list
 
 
 def subnet_set_length(name: str, version: int) -> int | None:
-    """The prefix length in the name of an own set; None if the name is not of one."""
+    """Return the prefix length in the name of an own set; None if the name is not of one."""
     text = name[len(f"own{version}_") :]
     if not name.startswith(f"own{version}_") or not text.isdigit() or int(text) >= _BITS[version]:
         return None
@@ -174,7 +175,7 @@ def rules(
     spares: bool = True,
     variants: tuple[Variant, ...] = (),
 ) -> list[list[bytes]]:
-    """The rules of one chain, each a list of expressions.  numbers: of the sets that the same batch makes.
+    """Return the rules of one chain, each a list of expressions.  numbers: of the sets that the same batch makes.
 
     spares: whether the destinations of the operator's set are spared.
     """
@@ -209,7 +210,7 @@ def variant_rules(table: str, variant: Variant, numbers: dict[str, int]) -> list
 
 
 def _goto(table: str, version: int, name: str, chain: str, numbers: dict[str, int]) -> list[bytes]:
-    """ip saddr @masq4 goto masquerade4"""
+    """Encode: ip saddr @masq4 goto masquerade4"""
     saddr, _, size, _ = _HEADER[version]
     return [
         *_family(table, version),
@@ -220,7 +221,7 @@ def _goto(table: str, version: int, name: str, chain: str, numbers: dict[str, in
 
 
 def _own(table: str, version: int, length: int, number: int) -> list[bytes]:
-    """ip saddr . ip daddr & 255.255.255.0 @own4_24 return"""
+    """Encode: ip saddr . ip daddr & 255.255.255.0 @own4_24 return"""
     saddr, daddr, size, second = _HEADER[version]
     return [
         *_family(table, version),
@@ -233,7 +234,7 @@ def _own(table: str, version: int, length: int, number: int) -> list[bytes]:
 
 
 def _multicast(table: str, version: int) -> list[bytes]:
-    """ip daddr 224.0.0.0/4 return; ip6 daddr ff00::/8 return"""
+    """Encode: ip daddr 224.0.0.0/4 return; ip6 daddr ff00::/8 return"""
     daddr = _HEADER[version][1]
     if version == 6:
         match = [payload_network(NFT_REG_1, daddr, 1), cmp_eq(NFT_REG_1, b"\xff")]
@@ -247,14 +248,14 @@ def _multicast(table: str, version: int) -> list[bytes]:
 
 
 def _spared(table: str, version: int, name: str, numbers: dict[str, int]) -> list[bytes]:
-    """ip daddr @nonmasquerade4 return"""
+    """Encode: ip daddr @nonmasquerade4 return"""
     _, daddr, size, _ = _HEADER[version]
     load = payload_network(NFT_REG_1, daddr, size)
     return [*_family(table, version), load, lookup(NFT_REG_1, name, numbers.get(name, 0)), return_()]
 
 
 def _family(table: str, version: int) -> list[bytes]:
-    """In a table of both families each rule asks for its own first."""
+    """Return the question for the family with which each rule begins in a table of both families."""
     if not table.startswith("inet "):
         return []
     return [meta_nfproto(NFT_REG_1), cmp_eq(NFT_REG_1, bytes((_NFPROTO[version],)))]

@@ -20,7 +20,7 @@ _PAUSE_S = 0.005
 
 
 def search(sock: Socket, layout: Layout, marks: tuple[str, ...]) -> list[tuple[str, bytes, str]]:
-    """(table, address, comment) of each masqueraded address whose comment begins with one of the marks.
+    """Return (table, address, comment) of each masqueraded address whose comment begins with one of the marks.
 
     The replies are searched as they are: reading thousands of elements would take a hundred times as long.
     """

@@ -12,14 +12,14 @@ NO_NF_TABLES = (errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.EOPNOTSUPP, err
 
 
 def open_socket() -> Socket:
-    """The nf_tables socket of the present network namespace.  OSError EPROTONOSUPPORT if the kernel has none."""
+    """Open the nf_tables socket of the present network namespace.  OSError EPROTONOSUPPORT if the kernel has none."""
     return Socket(NETLINK_NETFILTER)
 
 
 def kernel_has_none(refused: OSError, sock: Socket | None) -> bool:
-    """Whether that is what a refusal means.  EINVAL may mean other things: then nf_tables answers a question.
+    """Return whether a refusal means that.  EINVAL may mean other things: then nf_tables answers a question.
 
-    sock: an nf_tables socket, if one could be had.  Without nf_tables nfnetlink refuses whatever is asked
+    sock: an nf_tables socket, if the kernel gave one.  Without nf_tables nfnetlink refuses whatever is asked
     (nfnetlink_rcv_msg).
     """
     if refused.errno not in NO_NF_TABLES:

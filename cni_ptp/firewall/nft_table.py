@@ -33,13 +33,13 @@ GO_TABLE, GO_CHAIN = "inet cni_plugins_masquerade", "masq_checks"
 
 
 def foreign_chains(attachment: Attachment) -> list[tuple[str, str]]:
-    """(table, chain) of each chain in which iptables-nft and the Go plugin keep what is the attachment's."""
+    """Return (table, chain) of each chain in which iptables-nft and the Go plugin keep what is the attachment's."""
     chain = attachment.go_chain()
     return [(IPTABLES_NAT[4], chain), (IPTABLES_NAT[6], chain), (GO_TABLE, GO_CHAIN)]
 
 
 def masq_set(version: int) -> str:
-    """The set of all masqueraded addresses of an IP version."""
+    """Return the name of the set of all masqueraded addresses of an IP version."""
     return f"masq{version}"
 
 
@@ -49,17 +49,17 @@ def operators_set(version: int) -> str:
 
 
 def subnet_set(version: int, length: int) -> str:
-    """The set of (address, its subnet) for the addresses whose subnet has this prefix length."""
+    """Return the name of the set of (address, its subnet) for the addresses whose subnet has this prefix length."""
     return f"own{version}_{length}"
 
 
 def has_subnet_set(addr: bytes, length: int) -> bool:
-    """Whether the subnet holds more than the address itself; what a container sends to itself never leaves it."""
+    """Return whether the subnet holds more than the address; what a container sends to itself never leaves it."""
     return length < bits(addr)
 
 
 def masquerade_chain(version: int) -> str:
-    """The chain that decides by the destination."""
+    """Return the name of the chain that decides by the destination."""
     return f"masquerade{version}"
 
 
@@ -79,12 +79,12 @@ def variant_spared_set(version: int, variant: str) -> str:
 
 
 def own_key(addr: bytes, length: int) -> bytes:
-    """The key of an address in its own set."""
+    """Return the key of an address in its own set."""
     return addr + network_of(addr, length)
 
 
 def table_of(layout: Layout, version: int) -> str:
-    """The table of the layout that serves an IP version."""
+    """Return the table of the layout that serves an IP version."""
     for table, versions in layout:
         if version in versions:
             return table
@@ -95,7 +95,7 @@ def table_of(layout: Layout, version: int) -> str:
 
 
 def element_comment(attachment: Attachment, length: int, count: int, variant: str = "") -> str:
-    """The owner in clear, the prefix length, how many addresses the attachment has if several, the variant if any.
+    """Return the owner in clear, the prefix length, the count of addresses if there are several, the variant if any.
 
     Hashes stand for an owner that is too long or has characters that nft would not take back.
     """
@@ -109,7 +109,7 @@ def element_comment(attachment: Attachment, length: int, count: int, variant: st
 
 
 def element_places(addr: bytes, length: int, variant: str = "") -> list[tuple[str, bytes]]:
-    """(set, key) of each element that an address of a subnet has."""
+    """Return (set, key) of each element that an address of a subnet has."""
     version = version_of(addr)
     places = [(masq_set(version), addr)]
     if has_subnet_set(addr, length):

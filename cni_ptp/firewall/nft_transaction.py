@@ -26,7 +26,7 @@ _PAUSE_S = 0.005
 
 
 def retry(about: str, attempt: Callable[..., None], *arguments: object) -> None:
-    """`attempt` has run without losing a race (NetlinkError ERESTART).  CniError 11 if it lost one each time."""
+    """Run `attempt` until it has lost no race (NetlinkError ERESTART).  CniError 11 if it lost one each time."""
     for number in range(_TRIES):
         try:
             return attempt(*arguments)
@@ -41,7 +41,7 @@ def retry(about: str, attempt: Callable[..., None], *arguments: object) -> None:
 
 
 def commit(sock: Socket, changes: list[Request], genid: int | None) -> None:
-    """The changes have been made, all of them.
+    """Make the changes, all of them or none.
 
     NetlinkError: none of them; ERESTART if the ruleset changed since its generation was `genid`.
     """
@@ -51,7 +51,7 @@ def commit(sock: Socket, changes: list[Request], genid: int | None) -> None:
 
 
 def generation(answer: Answer) -> int:
-    """The number in the answer to get_generation."""
+    """Return the number in the answer to get_generation."""
     if answer.error is not None:
         raise answer.error
     number: int = answer.one()[1][NFTA_GEN_ID]

@@ -51,7 +51,7 @@ def allocate(leases: Leases, wanted: Settings, owners: Owners, held: Held) -> li
 
 
 def _one(leases: Leases, i: int, range_set: RangeSet, wish: bytes | None, owners: Owners, held: Held) -> Address:
-    """One address out of the set."""
+    """Reserve one address out of the set and return it."""
     try:
         if wish is not None:
             found = _wished(leases, i, range_set, wish, owners[0], held)
@@ -64,7 +64,7 @@ def _one(leases: Leases, i: int, range_set: RangeSet, wish: bytes | None, owners
 
 
 def _wished(leases: Leases, i: int, range_set: RangeSet, wish: bytes, owner: str, held: Held) -> Range:
-    """The range of the address that was wished for, which is reserved now."""
+    """Reserve the requested address and return its range."""
     found = range_set.range_for(wish)
     if found is None:
         raise CniError(IPAM_FAILED, f"{text_of(wish)} not in range set {range_set}")
@@ -87,7 +87,7 @@ def _wished(leases: Leases, i: int, range_set: RangeSet, wish: bytes, owner: str
 
 
 def _refuse_second(leases: Leases, range_set: RangeSet, owners: Owners) -> None:
-    """CniError 103 if the attachment already has an address of the set: SPEC "ADD" forbids a second ADD."""
+    """Raise CniError 103 if the attachment already has an address of the set: SPEC "ADD" forbids a second ADD."""
     held = [lease for owner in owners for lease in leases.held_by(owner)]
     for lease in sorted(held, key=lambda lease: lease.name):
         address = lease.address()
@@ -100,7 +100,7 @@ def _refuse_second(leases: Leases, range_set: RangeSet, owners: Owners) -> None:
 
 
 def _next(leases: Leases, i: int, range_set: RangeSet, owner: str, held: Held) -> tuple[bytes, Range]:
-    """The next free address in order, reserved now, and its range."""
+    """Reserve the next free address in order and return it with its range."""
     spans = range_set.order(leases.last_reserved(i))
     deadline = time.monotonic() + _WAIT_S
     while True:

@@ -16,14 +16,14 @@ _SHORT = 63  # characters, of at most 4 bytes each: nothing to count
 
 
 def ipam_of(conf: NetConf) -> JsonObject:
-    """The ipam object.  CniError 7 if there is none."""
+    """Return the ipam object.  CniError 7 if there is none."""
     if conf.ipam is None:
         raise unusable("IPAM config missing 'ipam' key")
     return conf.ipam
 
 
 def data_dir(conf: NetConf) -> str:
-    """Where the leases of all networks are.  CniError 6 or 7 as for the rest of the configuration."""
+    """Return the directory of the leases of all networks.  CniError 6 or 7 as for the rest of the configuration."""
     path = ipam_of(conf).text("dataDir") or DATA_DIR
     check_path("ipam.dataDir", path)
     if not path.startswith("/"):  # Go takes it, and loses the leases when the runtime is started elsewhere
@@ -32,7 +32,7 @@ def data_dir(conf: NetConf) -> str:
 
 
 def check_path(about: str, path: str) -> None:
-    """CniError 7 if no file can have this path."""
+    """Raise CniError 7 if no file can have this path."""
     if "\0" in path:
         raise unusable(f"{about} contains a NUL character")
     if "\ufffd" in path:  # a lone surrogate or bytes that are not UTF-8: two different paths would become one

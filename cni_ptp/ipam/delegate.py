@@ -39,14 +39,14 @@ class Delegate:
     __slots__ = ("conf", "args", "kind", "path")
 
     def __init__(self, conf: NetConf, args: Args, kind: str) -> None:
-        """The file is found and may be run.  CniError 7, or 4 without a CNI_PATH."""
+        """Find the file and see that it may be run.  CniError 7, or 4 without a CNI_PATH."""
         self.conf = conf
         self.args = args
         self.kind = kind
         self.path = find(kind, args.path, conf.type)
 
     def add(self, held: Held) -> Result:
-        """What the plugin allocated.  If it fails, or answers what can not be read, it is told to release."""
+        """Return what the plugin allocated.  If it fails, or its answer cannot be read, it is told to release."""
         try:
             out = self._call("ADD")
             try:
@@ -66,11 +66,11 @@ class Delegate:
         return result
 
     def delete(self) -> None:
-        """The plugin released what it had given."""
+        """Have the plugin release what it gave."""
         self._call("DEL")
 
     def held(self) -> list[bytes]:
-        """[]: only the plugin knows."""
+        """Return []: only the plugin knows."""
         return []
 
     def known(self) -> list[bytes]:
@@ -80,7 +80,7 @@ class Delegate:
         return of_delegate(self.kind, self.conf, self.args)
 
     def check(self, prev: Result) -> None:
-        """The plugin says that all is well; it has the result with our input."""
+        """Have the plugin check; it has the result with our input."""
         self._call("CHECK")
 
     def stale(self, valid: list[Attachment]) -> dict[Attachment, list[bytes]]:
@@ -90,7 +90,7 @@ class Delegate:
         return stale_of_delegate(self.kind, self.conf, self.args, valid)
 
     def gc(self, valid: list[Attachment]) -> None:
-        """The plugin kept only what is valid; it has the list with our input."""
+        """Have the plugin keep only what is valid; it has the list with our input."""
         self._call("GC")
 
     def foreseen(self) -> list[list[Address]]:
@@ -98,12 +98,12 @@ class Delegate:
         return []
 
     def status(self) -> None:
-        """The plugin can serve ADD, or its configuration's version does not let us ask."""
+        """Return if the plugin can serve ADD, or if its configuration's version does not let us ask."""
         if at_least(self.conf.cni_version, "1.1.0"):
             self._call("STATUS")
 
     def _call(self, command: str) -> bytes:
-        """What the plugin printed.  CniError: its own error, or 102."""
+        """Return what the plugin printed.  CniError: its own error, or 102."""
         about = f"run IPAM plugin {self.kind} for {command}"
         try:
             finished = run(self.path, [self.path], {**os.environ, "CNI_COMMAND": command}, self.conf.raw)
@@ -127,7 +127,7 @@ def find(kind: str, path: str, ourselves: str) -> str:
     if "/" in kind or "\0" in kind or kind in (".", ".."):
         raise unusable(f"invalid plugin name: {kind}")
     if kind in _OURS or kind == ourselves:
-        raise unusable(f"invalid plugin name: {kind}", "a plugin can not be its own IPAM plugin")
+        raise unusable(f"invalid plugin name: {kind}", "a plugin cannot be its own IPAM plugin")
     if not path:
         raise CniError(
             INVALID_ENVIRONMENT_VARIABLES,
@@ -169,7 +169,7 @@ def _may_run(path: str, kind: str, status: os.stat_result) -> None:
 
 
 def _failure(about: str, finished: Finished) -> CniError:
-    """The error of a child that failed: its own words whole, if they are a CNI error."""
+    """Return the error of a child that failed: its own words whole, if they are a CNI error."""
     if not finished.out.strip():
         words = _words(finished.err)
         said = f'"{words}"' if words else "with no error message"

@@ -12,7 +12,7 @@ from ..system.state_files import DIRECTORY, check_directory, opened
 
 HOME = ".cni-ptp"  # of the indexes; no network's name begins with a dot
 LOCK, LAST_RESERVED = "lock", "last_reserved_ip"  # in a network's directory what is no lease; the second with .N behind
-ASIDE = ".cni-ptp-new"  # no lease either: see aside.py
+ASIDE = ".cni-ptp-new"  # no lease either: see temporary_file.py
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
@@ -23,7 +23,7 @@ def open_network(data_dir: str, network: str) -> int:
 
 
 def open_index(data_dir: str, network: str) -> int:
-    """The index directory of a network for this boot, made if it was not there; -1 if it can not be had.
+    """Open the index directory of a network for this boot, made if it does not exist; -1 if it cannot be used.
 
     CniError 104 if others can write to it.
     """
@@ -48,7 +48,7 @@ def open_index(data_dir: str, network: str) -> int:
 
 
 def _boot_id() -> str:
-    """This boot's identity, 36 characters; "unknown" where there is none."""
+    """Return this boot's identity, 36 characters; "unknown" where there is none."""
     try:
         fd = os.open(_BOOT_ID, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -61,7 +61,7 @@ def _boot_id() -> str:
 
 
 def _new_index(home: str, name: str, prefix: str) -> int:
-    """The index directory of this boot, new; those of earlier boots are gone."""
+    """Make the index directory of this boot; delete those of earlier boots."""
     make(home, 0o700)
     check_directory(home)
     for old in os.listdir(home):
@@ -82,7 +82,7 @@ def _remove(path: str) -> None:
 
 
 def make(path: str, mode: int) -> None:
-    """Make the directory, and those above it that do not exist: whatever the umask, others can not write to them."""
+    """Make the directory, and those above it that do not exist: whatever the umask, others cannot write to them."""
     missing: list[str] = []
     at = path.rstrip("/")
     while at:

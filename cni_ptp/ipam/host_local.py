@@ -26,7 +26,7 @@ class HostLocal:
     __slots__ = ("attachment", "data_dir", "_settings")
 
     def __init__(self, conf: NetConf, args: Args) -> None:
-        """Everything that the command needs is validated.  CniError 4, 6 or 7."""
+        """Validate everything that the command needs.  CniError 4, 6 or 7."""
         self.attachment = Attachment(conf.name, args.containerid, args.ifname)
         self.data_dir = data_dir(conf)
         self._settings: Settings | None = None
@@ -41,16 +41,19 @@ class HostLocal:
         return self._settings
 
     def leases(self) -> Leases:
-        """The network's leases, not open yet."""
+        """Return the network's leases, not open yet."""
         return Leases(self.data_dir, self.attachment.network)
 
     def owners(self) -> tuple[str, str]:
-        """What the attachment's leases may say: ours, and one from before CNI knew of interface names."""
+        """Return the contents that the attachment's leases may have.
+
+        Ours, and one from before CNI knew of interface names.
+        """
         containerid = self.attachment.containerid
         return owner_of(containerid, self.attachment.ifname), containerid.strip()
 
     def add(self, held: Held) -> Result:
-        """Every range set gave one address, and its lease is on disk.  A failure leaves none behind.
+        """Reserve one address of every range set, its lease on disk.  A failure leaves none behind.
 
         CniError 103 if there is no address to give, 104 if the disk refuses, 11, and 7 for an unreadable resolvConf.
         """
@@ -72,7 +75,7 @@ class HostLocal:
         return Result([], ips, wanted.routes, dns)
 
     def delete(self) -> None:
-        """No lease of the attachment is left; so too if there was none."""
+        """Release all leases of the attachment; having none is success."""
         with self.leases() as leases:
             if not leases.open(create=False):
                 return
@@ -84,7 +87,7 @@ class HostLocal:
                 raise leases.failed("release", e) from None
 
     def held(self) -> list[bytes]:
-        """The packed addresses that the attachment's leases hold."""
+        """Return the packed addresses that the attachment's leases hold."""
         with self.leases() as leases:
             if not leases.open(create=False):
                 return []
@@ -92,35 +95,35 @@ class HostLocal:
         return [address for address in found if address is not None]
 
     def known(self) -> list[bytes]:
-        """As `held`."""
+        """Return `held`."""
         return self.held()
 
     def check(self, prev: Result) -> None:
-        """Each address of the result that is in a range is leased to the attachment.  CniError 105 if not."""
+        """Raise CniError 105 unless each address of the result that is in a range is leased to the attachment."""
         from . import host_local_check
 
         host_local_check.check(self.attachment.containerid, self.held(), self.settings().sets, prev)
 
     def stale(self, valid: list[Attachment]) -> dict[Attachment, list[bytes]]:
-        """See Ipam."""
+        """Return what Ipam promises."""
         from . import host_local_check
 
         return host_local_check.stale(self.leases(), self.attachment.network, valid)
 
     def gc(self, valid: list[Attachment]) -> None:
-        """No lease of this network is left but those of the valid attachments, and files that say of no owner."""
+        """Release the leases of this network but those of the valid attachments, and files that tell no owner."""
         from . import host_local_check
 
         host_local_check.gc(self.leases(), valid)
 
     def foreseen(self) -> list[list[Address]]:
-        """See Ipam."""
+        """Return what Ipam promises."""
         from . import host_local_check
 
         return host_local_check.foreseen(self.settings().sets)
 
     def status(self) -> None:
-        """CniError 50 if ADD would find no address, or could not write its lease."""
+        """Raise CniError 50 if ADD would find no address, or could not write its lease."""
         from . import host_local_check
 
         host_local_check.status(self.leases(), self.data_dir, self.settings().sets)

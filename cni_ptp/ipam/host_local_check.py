@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def check(containerid: str, held: list[bytes], sets: list[RangeSet], prev: Result) -> None:
-    """Each address of the result that is in a range is leased to the attachment.  CniError 105 if not."""
+    """Raise CniError 105 unless each address of the result that is in a range is leased to the attachment."""
     if not held:
         raise CniError(CHECK_FAILED, f"host-local: Failed to find address added by container {containerid}")
     missing = [
@@ -59,7 +59,7 @@ def _owners(attachments: list[Attachment]) -> set[str]:
 
 
 def gc(network_leases: Leases, valid: list[Attachment]) -> None:
-    """No lease of this network is left but those of the valid attachments, and files that say of no owner."""
+    """Release the leases of this network but those of the valid attachments, and files that tell no owner."""
     from .index_rebuild import rebuild
 
     owners = _owners(valid)
@@ -84,7 +84,7 @@ def foreseen(sets: list[RangeSet]) -> list[list[Address]]:
 
 
 def status(network_leases: Leases, data_dir: str, sets: list[RangeSet]) -> None:
-    """CniError 50 if ADD would find no address, or could not write its lease."""
+    """Raise CniError 50 if ADD would find no address, or could not write its lease."""
     with network_leases as leases:
         try:
             if not leases.open(create=False):
@@ -109,7 +109,7 @@ def _unavailable(failure: CniError) -> CniError:
 
 
 def _writable(path: str) -> None:
-    """CniError 50 if the directory, not there yet perhaps, could not be written to."""
+    """Raise CniError 50 if the directory, which may not exist yet, could not be written to."""
     from os import path as names
 
     there = names.abspath(path)
@@ -119,7 +119,7 @@ def _writable(path: str) -> None:
         # The answer of access(2) for root is yes but for a read-only file system.
         if names.isdir(there) and os.access(there, os.W_OK | os.X_OK):
             return
-        reason = "it is no directory" if not names.isdir(there) else "it can not be written to"
+        reason = "it is no directory" if not names.isdir(there) else "it cannot be written to"
     except OSError as e:
         reason = words_of(e)
     raise CniError(PLUGIN_NOT_AVAILABLE, f"make the directory of the leases {path}", f"{there}: {reason}")

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 
 def rebuild(leases: LeaseDirectory, keep: Callable[[Lease], bool] | None = None) -> None:
-    """The index knows what the files say; torn, void and unwanted leases are gone, and what a killed call left.
+    """Make the index tell what the files tell.
 
+    Delete incomplete, void and unwanted leases, and what a killed call left.
     keep: False for a lease that is not wanted any more.
     """
     use, kept = reboot.Use(), []
@@ -49,7 +50,7 @@ def _is_void(lease: Lease, began: int, use: reboot.Use) -> bool:
 
 
 def read_all(leases: LeaseDirectory) -> Iterator[Lease]:
-    """Every lease, and whatever else has the name of an address."""
+    """Yield every lease, and whatever else has the name of an address."""
     for name in os.listdir(leases.fd):
         if name != LOCK and name.partition(".")[0] != LAST_RESERVED:
             lease = leases.read(name)
@@ -58,9 +59,9 @@ def read_all(leases: LeaseDirectory) -> Iterator[Lease]:
 
 
 def _fill(index: Index, leases: list[tuple[str, str | None, bytes | None]]) -> None:
-    """The index knows these leases and no others: (file name, owner or None, packed address or None).
+    """Make the index tell of these leases and no others: (file name, owner or None, packed address or None).
 
-    Memory has it all afterwards; the directory too, unless it can not be written.
+    Memory has it all afterwards; the directory too, unless it cannot be written.
     """
     owners: dict[str, list[str]] = {}
     pages: dict[str, bytearray] = {}
@@ -79,7 +80,7 @@ def _fill(index: Index, leases: list[tuple[str, str | None, bytes | None]]) -> N
 
 
 def _write(directory: int, owners: dict[str, list[str]], pages: dict[str, bytearray]) -> None:
-    """The directory says the same; what says it already stays: one change by Go must not cost a link each."""
+    """Write it to the directory; what is right already stays: one change by Go must not cost a link each."""
     links = {link_name(owner): ",".join(names) for owner, names in owners.items()}
     for name in os.listdir(directory):
         if name in links and os.readlink(name, dir_fd=directory) == links[name]:

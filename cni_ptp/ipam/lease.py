@@ -16,7 +16,7 @@ class Lease:
     __slots__ = ("name", "owner", "incomplete", "made")
 
     def __init__(self, name: str, content: bytes | None, made: int) -> None:
-        """content: None for what is no regular file."""
+        """Take the content, None for what is no regular file."""
         text = (content or b"").decode("utf-8", "surrogateescape").strip()
         self.name = name
         self.owner = text if _is_owner(text) else None
@@ -25,7 +25,7 @@ class Lease:
         self.made = made
 
     def address(self) -> bytes | None:
-        """The packed address that the file's name is, if it is one as we and Go would write it."""
+        """Return the packed address that the file's name is, if it is one as we and Go would write it."""
         try:
             address = parse_ip(self.name)
         except ValueError:
@@ -33,7 +33,10 @@ class Lease:
         return address if text_of(address) == self.name else None
 
     def holder(self, directory: str, now: float) -> str:
-        """Who holds it, since when, and how to release it.  directory: the network's; now: seconds since 1970."""
+        """Return who holds it, since when, and how to release it.
+
+        directory: the network's; now: seconds since 1970.
+        """
         containerid, _, ifname = (self.owner or "").partition("\r\n")
         if not containerid:
             return f"{directory}/{self.name} says of nobody: remove the file if the address is free"
@@ -45,7 +48,7 @@ class Lease:
 
 
 def _age(seconds: float) -> str:
-    """A duration for people: "3 h", never longer than the unit that fits."""
+    """Return a duration for people: "3 h", never longer than the unit that fits."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{int(seconds // size)} {unit}"

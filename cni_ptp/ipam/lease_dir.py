@@ -39,11 +39,11 @@ class LeaseDirectory:
         self.changed = False
 
     def failed(self, about: str, e: OSError) -> CniError:
-        """The error for a system call on the leases that failed."""
+        """Return the error for a system call on the leases that failed."""
         return CniError(STATE_FAILED, f"{about} the leases in {self.path}", words_of(e))
 
     def read(self, name: str) -> Lease | None:
-        """The lease in a file; None if there is no file.  What is no regular file takes its address, for nobody.
+        """Return the lease in a file; None if there is no file.  What is no regular file takes its address, for nobody.
 
         CniError 104 if it is a regular file whose words do not count: somebody else's, or one with several names.
         """
@@ -65,7 +65,7 @@ class LeaseDirectory:
             os.close(fd)
 
     def unlink(self, name: str) -> None:
-        """There is no such lease file."""
+        """Delete the lease file, if it exists."""
         self.changed = True
         try:
             os.unlink(name, dir_fd=self.fd)

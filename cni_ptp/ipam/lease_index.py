@@ -2,8 +2,8 @@
 however many leases there are.
 
 The lease files are the truth, in Go host-local's format, and Go changes them without a word.  So the index counts only
-while both directories carry the pair of modification times that `seal` gave them: whatever anybody makes or removes in
-the lease directory moves its time.  Everything here happens under the network's lock.
+while both directories carry the pair of modification times that `mark_current` gave them: whatever anybody makes or
+removes in the lease directory moves its time.  Everything here happens under the network's lock.
 
 On disk: DATA_DIR/.cni-ptp/NETWORK@BOOT_ID/ (Go walks its directories recursively, so never inside them), in it
     CONTAINER IFNAME -> FILE,FILE      a symbolic link nobody follows: made, and read, in one system call each
@@ -32,8 +32,8 @@ _MOST_NAME = 200
 class Index:
     """The index of one network.
 
-    fd: its directory, or -1 where none can be had: then it lives in memory, for this call.
-    known: whether rebuilding.py found out, in this call; then owners and pages are it, else the directory is.
+    fd: its directory, or -1 if there can be none: then the index lives in memory, for this call.
+    known: whether index_rebuild filled it in this call; then owners and pages hold it, else the directory does.
     """
 
     __slots__ = ("fd", "leases_fd", "known", "owners", "pages")
@@ -52,7 +52,7 @@ class Index:
             self.fd = -1
 
     def is_current(self) -> bool:
-        """Whether nobody changed the leases since `seal`."""
+        """Return whether nobody changed the leases since `mark_current`."""
         if self.fd < 0:
             return False
         leases, index = os.fstat(self.leases_fd).st_mtime_ns, os.fstat(self.fd).st_mtime_ns
@@ -75,7 +75,7 @@ class Index:
     # --- questions ---
 
     def names_of(self, owner: str) -> list[str]:
-        """The names of the lease files an owner holds."""
+        """Return the names of the lease files an owner holds."""
         if self.known:
             return self.owners.get(owner, [])
         try:
@@ -84,7 +84,7 @@ class Index:
             return []
 
     def first_free(self, spans: list[tuple[int, int]], size: int) -> int | None:
-        """The first address (an integer) in the inclusive spans that is not taken; None if all are."""
+        """Return the first address (an integer) in the inclusive spans that is not taken; None if all are."""
         return next(self.free(spans, size), None)
 
     def free(self, spans: list[tuple[int, int]], size: int) -> Iterator[int]:
@@ -116,7 +116,7 @@ class Index:
     # --- changes: the caller seals after them ---
 
     def hold(self, owner: str, names: list[str], addresses: list[bytes]) -> None:
-        """The owner holds these lease files now, too."""
+        """Note that the owner holds these lease files, too."""
         if self.fd >= 0:
             before = self.names_of(owner)
             if before:
@@ -125,7 +125,7 @@ class Index:
             self._mark(addresses, True)
 
     def release(self, owner: str, addresses: list[bytes]) -> None:
-        """The owner holds nothing any more."""
+        """Note that the owner holds nothing any more."""
         if self.fd >= 0:
             os.unlink(link_name(owner), dir_fd=self.fd)
             self._mark(addresses, False)
@@ -142,7 +142,7 @@ class Index:
 
 
 def place(address: bytes) -> tuple[str, int, int]:
-    """(page file, byte in it, mask) of an address's bit; bytes and bits count upwards."""
+    """Return (page file, byte in it, mask) of an address's bit; bytes and bits count upwards."""
     number = int.from_bytes(address, "big")
     bit = number & ((1 << PAGE_BITS) - 1)
     return _page_name(number >> PAGE_BITS, len(address)), bit >> 3, 1 << (bit & 7)
@@ -153,7 +153,10 @@ def _page_name(page: int, size: int) -> str:
 
 
 def link_name(owner: str) -> str:
-    """The owner as one file name: "CONTAINER IFNAME", or "CONTAINER" for a lease from before CNI knew of ifnames."""
+    """Return the owner as one file name.
+
+    "CONTAINER IFNAME", or "CONTAINER" for a lease from before CNI knew of ifnames.
+    """
     name = owner.replace("\r\n", " ")
     if len(name) <= _MOST_NAME:
         return name

@@ -38,7 +38,7 @@ class Leases(LeaseDirectory):
         self.wait_s = wait_s
 
     def open(self, create: bool) -> bool:
-        """The directory is open and locked, its index current.  False if there is none and none is to be made.
+        """Open and lock the directory, its index current.  False if it does not exist and is not to be made.
 
         CniError 104 if the state cannot be read or others can write to it, 11 if another call holds the lock for 30 s.
         """
@@ -68,7 +68,7 @@ class Leases(LeaseDirectory):
         self.close()
 
     def close(self) -> None:
-        """Everything is given back, the lock last."""
+        """Close everything, the lock last."""
         self.index.close()
         for fd in (self.fd, self.lock_fd):
             if fd >= 0:
@@ -76,7 +76,10 @@ class Leases(LeaseDirectory):
         self.fd = self.lock_fd = -1
 
     def _locked(self, stoppable: bool) -> int:
-        """The lock's descriptor.  CniError 11 if a signal asked us to stop, unless it made us take back what we did."""
+        """Return the lock's descriptor.
+
+        CniError 11 if a signal asked us to stop, unless it made us take back what we did.
+        """
         fd = opened(LOCK, os.O_RDONLY | os.O_CREAT, self.fd)
         deadline, pause = time.monotonic() + self.wait_s, 0.0005
         try:
@@ -104,13 +107,13 @@ class Leases(LeaseDirectory):
             self.rebuild()
 
     def rebuild(self) -> None:
-        """The index knows what the files say; torn and void leases are gone."""
+        """Make the index tell what the files tell, and delete incomplete and void leases."""
         from . import index_rebuild
 
         index_rebuild.rebuild(self)
 
     def mark_current(self) -> None:
-        """The index is current again, if a lease came or went."""
+        """Make the index current again, if a lease came or went."""
         if self.changed:
             self.index.mark_current()
             self.changed = False
@@ -118,7 +121,7 @@ class Leases(LeaseDirectory):
     # --- the files ---
 
     def held_by(self, owner: str) -> list[Lease]:
-        """The leases whose content is `owner`, in the order of their names."""
+        """Return the leases whose content is `owner`, in the order of their names."""
         for _ in range(2):
             names = sorted(self.index.names_of(owner))
             leases = [lease for lease in map(self.read, names) if lease is not None and lease.owner == owner]
@@ -128,7 +131,7 @@ class Leases(LeaseDirectory):
         return leases
 
     def reserve(self, name: str, owner: str, range_set: int) -> bool:
-        """The file is there and says `owner`; False if it was there before.  OSError leaves nothing behind."""
+        """Write the file with the content `owner`; False if it existed before.  OSError leaves nothing behind."""
         self.changed = True
         if not self._create(name, owner.encode("utf-8", "surrogateescape")):
             return False
@@ -140,7 +143,7 @@ class Leases(LeaseDirectory):
         return True
 
     def _create(self, name: str, content: bytes) -> bool:
-        """The file is there with the content, whole from its first moment on; False if there was one before."""
+        """Write the file, whole from its first moment on; False if there was one before."""
         try:
             fd = self._nameless(content)
             try:
@@ -157,7 +160,10 @@ class Leases(LeaseDirectory):
         return True
 
     def _nameless(self, content: bytes) -> int:
-        """A descriptor of a nameless file with the content; it is gone with the descriptor, unless it gets a name."""
+        """Return a descriptor of a nameless file with the content.
+
+        It ends with the descriptor, unless it gets a name.
+        """
         fd = os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=self.fd)
         try:
             if os.write(fd, content) != len(content):
@@ -168,7 +174,7 @@ class Leases(LeaseDirectory):
         return fd
 
     def probe(self) -> None:
-        """OSError if a lease could not be written; nothing is left of the try."""
+        """Raise OSError if a lease could not be written; nothing is left of the try."""
         try:
             os.close(self._nameless(b"probe"))
         except OSError:
@@ -180,13 +186,13 @@ class Leases(LeaseDirectory):
             self.mark_current()
 
     def take_back(self, names: list[str]) -> None:
-        """Leases that this call made and told nobody about are gone."""
+        """Delete leases that this call made and told nobody about."""
         for name in names:
             self.unlink(name)
         self.mark_current()
 
     def note(self, owner: str, names: list[str]) -> None:
-        """The index knows what this call reserved."""
+        """Note in the index what this call reserved."""
         try:
             self.index.hold(owner, names, [parse_ip(name) for name in names])
             self.mark_current()
@@ -197,7 +203,7 @@ class Leases(LeaseDirectory):
             raise
 
     def release(self, owner: str) -> bool:
-        """No lease says `owner` any more; whether any did."""
+        """Release every lease of `owner`; return whether there was any."""
         leases = self.held_by(owner)
         for lease in leases:
             self.unlink(lease.name)
@@ -210,7 +216,7 @@ class Leases(LeaseDirectory):
         return bool(leases)
 
     def last_reserved(self, range_set: int) -> bytes | None:
-        """The address that the range set gave last; None if that is not known."""
+        """Return the address that the range set gave last; None if that is not known."""
         try:
             fd = opened(f"{LAST_RESERVED}.{range_set}", os.O_RDONLY, self.fd)
         except OSError:
@@ -232,5 +238,5 @@ class Leases(LeaseDirectory):
 
 
 def owner_of(containerid: str, ifname: str) -> str:
-    """What the lease of an attachment says."""
+    """Return the content of an attachment's lease."""
     return f"{containerid.strip()}\r\n{ifname}"

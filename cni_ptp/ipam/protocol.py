@@ -23,13 +23,13 @@ if TYPE_CHECKING:
             """
 
         def delete(self) -> None:
-            """Nothing is allocated to the attachment; twice is once."""
+            """Release everything that is allocated to the attachment; twice is once."""
 
         def check(self, prev: Result) -> None:
-            """Returns if what the result says is still allocated."""
+            """Return if the addresses of the result are still allocated."""
 
         def held(self) -> list[bytes]:
-            """Packed addresses that the attachment holds; [] if that is not known."""
+            """Return the packed addresses that the attachment holds; [] if that is not known."""
 
         def known(self) -> list[bytes]:
             """Return `held`, or what the configuration or another plugin's leases tell; [] if that is not known."""
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
             """Return the packed addresses that are leased to others than the valid attachments; {} if not known."""
 
         def gc(self, valid: list[Attachment]) -> None:
-            """Nothing of this network is allocated to any but the valid attachments."""
+            """Release what is allocated of this network to any but the valid attachments."""
 
         def foreseen(self) -> list[list[Address]]:
             """Return results that `add` may come to, the addresses of each; [] if that is not known."""
 
         def status(self) -> None:
-            """Returns if `add` can be expected to work."""
+            """Return if `add` can be expected to work."""

@@ -41,15 +41,15 @@ class Range:
         return f"{text_of(packed(self.start, self.size))}-{text_of(packed(self.end, self.size))}"
 
     def contains(self, address: bytes) -> bool:
-        """Whether the address is of this family and from start to end."""
+        """Return whether the address is of this family and from start to end."""
         return len(address) == self.size and self.start <= number(address) <= self.end
 
     def overlaps(self, other: Range) -> bool:
-        """Whether the two share an address."""
+        """Return whether the two share an address."""
         return self.size == other.size and self.start <= other.end and other.start <= self.end
 
     def spans(self, first: int, last: int) -> list[tuple[int, int]]:
-        """The addresses first..last of this range without its gateway, as inclusive pairs."""
+        """Return the addresses first..last of this range without its gateway, as inclusive pairs."""
         gateway = number(self.gateway)
         if not first <= gateway <= last:
             return [(first, last)]
@@ -69,15 +69,15 @@ class RangeSet:
         return ",".join([str(r) for r in self.ranges])
 
     def range_for(self, address: bytes) -> Range | None:
-        """The range that contains the address."""
+        """Return the range that contains the address."""
         return next((r for r in self.ranges if r.contains(address)), None)
 
     def overlaps(self, other: RangeSet) -> bool:
-        """Whether the two share an address."""
+        """Return whether the two share an address."""
         return any(mine.overlaps(theirs) for mine in self.ranges for theirs in other.ranges)
 
     def order(self, last: bytes | None) -> list[tuple[int, int]]:
-        """Every address to be tried, in order, as inclusive pairs: from the one after `last` once around.
+        """Return every address to be tried, in order, as inclusive pairs: from the one after `last` once around.
 
         last: what was handed out last, or None; from the first range's start if it is in no range of the set.
         """
@@ -92,12 +92,12 @@ class RangeSet:
 
 
 def number(address: bytes) -> int:
-    """A packed address as an integer."""
+    """Return a packed address as an integer."""
     return int.from_bytes(address, "big")
 
 
 def packed(address: int, size: int) -> bytes:
-    """An integer as a packed address of `size` bytes."""
+    """Return an integer as a packed address of `size` bytes."""
     return address.to_bytes(size, "big")
 
 
@@ -105,7 +105,7 @@ def packed(address: int, size: int) -> bytes:
 
 
 def wanted(fields: JsonObject) -> Wanted:
-    """One range as configured.  CniError 7 for a text that is no address or no subnet, in Go's words."""
+    """Return one range as configured.  CniError 7 for a text that is no address or no subnet, in Go's words."""
     subnet = fields.text("subnet") if fields.has("subnet") else None
     if subnet is not None:
         parsed(parse_cidr, subnet)
@@ -118,7 +118,7 @@ def _address(fields: JsonObject, key: str) -> bytes | None:
 
 
 def parsed(parse: Callable[[str], T], text: str) -> T:
-    """What `parse` makes of `text`; its ValueError as CniError 7."""
+    """Return what `parse` makes of `text`; its ValueError as CniError 7."""
     try:
         return parse(text)
     except ValueError as e:
@@ -126,7 +126,7 @@ def parsed(parse: Callable[[str], T], text: str) -> T:
 
 
 def canonical_set(configured: list[Wanted]) -> RangeSet:
-    """The set with all defaults filled in.  CniError 7 in Go's words, without its "invalid range set N: "."""
+    """Return the set with all defaults filled in.  CniError 7 in Go's words, without its "invalid range set N: "."""
     if not configured:
         raise unusable("empty range set")
     ranges: list[Range] = []
@@ -142,7 +142,7 @@ def canonical_set(configured: list[Wanted]) -> RangeSet:
 
 
 def canonical(configured: Wanted) -> Range:
-    """The range with its defaults: the gateway is the subnet's second address, the rest of it is the range.
+    """Return the range with its defaults: the gateway is the subnet's second address, the rest of it is the range.
 
     A subnet of two addresses (/31, /127; RFC 3021, RFC 6164) has no network and no broadcast address, one of a single
     address (/32, /128) has no room for its gateway, which then must be given.
@@ -177,7 +177,7 @@ def _defaults(base: int, host_bits: int, size: int) -> tuple[int, int]:
 def _bounds(
     network: bytes, length: int, start: bytes | None, end: bytes | None, first: int, last: int
 ) -> tuple[int, int]:
-    """The first and the last address where a start or an end is configured; else they are as given."""
+    """Return the first and the last address: the configured start and end, else those given."""
     base, host_bits = number(network), 8 * len(network) - length
     top = base + (1 << host_bits) - 1
     subnet = cidr_text(network, length)

@@ -19,7 +19,7 @@ _MARGIN = 60 * _SECOND
 
 
 def began_ns() -> int:
-    """A time (ns since 1970) before which nothing of this boot was made, whatever happened to the clock since.
+    """Return a time (ns since 1970) before which nothing of this boot was made, whatever happened to the clock since.
 
     btime moves with the clock: where it was set forward after the boot, files made before that look older than the
     boot.  A file from the boot itself shows what the clock said then; the earlier of the two counts.  0 if unknown.
@@ -43,7 +43,7 @@ class Use:
         self.socket: Socket | None = None
 
     def of(self, address: bytes) -> bool:
-        """Whether the host has a route to just this address, as ptp makes, or has the address itself.
+        """Return whether the host has a route to just this address, as ptp makes, or has the address itself.
 
         True also if the kernel does not say: what may be in use is not void.
         """

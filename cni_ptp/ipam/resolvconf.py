@@ -15,7 +15,7 @@ _MOST = 65536  # bytes; glibc reads far less of it
 
 
 def read(path: str) -> Dns:
-    """The settings in the file.  CniError 7 if it can not be read, is no regular file or is over 64 KiB."""
+    """Return the settings in the file.  CniError 7 if it cannot be read, is no regular file or is over 64 KiB."""
     about = f"read ipam.resolvConf {path}"
     try:
         # O_NONBLOCK: a FIFO in its place must not keep us.
@@ -34,7 +34,7 @@ def read(path: str) -> Dns:
 
 
 def parse(raw: bytes) -> Dns:
-    """The settings in the text.  Pure."""
+    """Return the settings in the text.  Pure."""
     lists: dict[str, list[str]] = {"nameserver": [], "search": [], "options": []}
     domain = ""
     for line in raw.decode("utf-8", "replace").split("\n"):

@@ -44,7 +44,7 @@ class Settings:
 
 
 def read(conf: NetConf, args: Args) -> Settings:
-    """All of the configuration.  CniError 4, 6 or 7 before anything is done."""
+    """Return all of the configuration.  CniError 4, 6 or 7 before anything is done."""
     ipam = ipam_of(conf)
     path = data_dir(conf)
     resolv_conf = ipam.text("resolvConf")
@@ -56,7 +56,7 @@ def read(conf: NetConf, args: Args) -> Settings:
 
 
 def routes_of(ipam: JsonObject) -> list[Route]:
-    """ipam.routes.  CniError 6 for a wrong type, 7 for a text that is no subnet or no address."""
+    """Return ipam.routes.  CniError 6 for a wrong type, 7 for a text that is no subnet or no address."""
     from .validate import validate_route  # DEL and GC read no routes
 
     routes = []
@@ -72,7 +72,7 @@ def routes_of(ipam: JsonObject) -> list[Route]:
 
 
 def _configured(conf: NetConf, ipam: JsonObject) -> list[list[Wanted]]:
-    """The sets as configured, in their order: the runtime's, the single range, the list."""
+    """Return the sets as configured, in their order: the runtime's, the single range, the list."""
     sets = _configured_sets(conf.runtime_config(), "ipRanges")
     inline = wanted(ipam)
     if inline[0] is not None:
@@ -112,7 +112,7 @@ def _configured_sets(fields: JsonObject, key: str) -> list[list[Wanted]]:
 
 
 def one_per_family(version: str, sizes: list[int]) -> None:
-    """CniError 7 if results of the version can not express addresses of these sizes (bytes)."""
+    """Raise CniError 7 if results of the version cannot express addresses of these sizes (bytes)."""
     if max(sizes.count(4), sizes.count(16)) > 1 and not at_least(version, "0.3.0"):
         raise unusable(f"CNI version {version} does not support more than 1 address per family")
 
@@ -133,7 +133,7 @@ def _requested(conf: NetConf, args: Args) -> list[bytes]:
 
 
 def _address(text: str) -> bytes:
-    """The address of "IP" or "IP/LENGTH"; the length is of no use here."""
+    """Return the address of "IP" or "IP/LENGTH"; the length is of no use here."""
     if not text:
         raise CniError(INVALID_NETWORK_CONFIG, "cannot understand ip: IP <nil> not v4 nor v6")
     try:

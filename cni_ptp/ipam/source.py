@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def ipam_for(conf: NetConf, args: Args) -> Ipam:
-    """The IPAM of the configuration, ready for args.command.  CniError 4, 6 or 7; nothing has been done."""
+    """Return the IPAM of the configuration, ready for args.command.  CniError 4, 6 or 7; nothing has been done."""
     ipam = ipam_of(conf)
     kind = ipam.text("type")
     if not kind:

@@ -21,7 +21,10 @@ def nobody(addresses: Sequence[bytes]) -> set[bytes]:
 
 
 def run(role: str, args: Args, conf: NetConf) -> dict[str, Any] | None:
-    """The verb, done as the plugin `role`; for ADD its result in the configuration's version, without interfaces."""
+    """Do the verb as the plugin `role`.
+
+    Return for ADD its result in the configuration's version, without interfaces.
+    """
     if args.command == "ADD":
         return _add(_ipam(role, args, conf), conf)
     if args.command == "DEL":

@@ -31,7 +31,7 @@ class Static:
     __slots__ = ("conf", "args", "containerid", "ips", "routes", "dns", "configured", "wishes")
 
     def __init__(self, conf: NetConf, args: Args) -> None:
-        """Everything that the command needs is validated.  CniError 4, 6 or 7; DEL and GC need nothing."""
+        """Validate everything that the command needs.  CniError 4, 6 or 7; DEL and GC need nothing."""
         self.conf = conf
         self.args = args
         self.containerid = args.containerid
@@ -48,14 +48,14 @@ class Static:
             self.dns = parse_dns(ipam.object("dns"))
 
     def add(self, held: Held) -> Result:
-        """What is configured, whether or not it is in use: another address would be of no use."""
+        """Return what is configured, whether or not it is in use: another address would be of no use."""
         return Result([], self.ips, self.routes, self.dns)
 
     def delete(self) -> None:
-        """There is nothing to release."""
+        """Do nothing: there is nothing to release."""
 
     def held(self) -> list[bytes]:
-        """[]: nobody keeps what a container got."""
+        """Return []: nobody keeps what a container got."""
         return []
 
     def known(self) -> list[bytes]:
@@ -66,7 +66,7 @@ class Static:
             return []
 
     def check(self, prev: Result) -> None:
-        """Each configured address is in the result, with its gateway.  CniError 105 if not."""
+        """Raise CniError 105 unless each configured address is in the result, with its gateway."""
         for wanted in self.ips:
             found = [ip for ip in prev.ips if ip.address == wanted.address and ip.length == wanted.length]
             if not found:
@@ -76,22 +76,22 @@ class Static:
                 raise CniError(CHECK_FAILED, f"static: Failed to match addr {wanted}", f"its gateway is not {gateway}")
 
     def stale(self, valid: list[Attachment]) -> dict[Attachment, list[bytes]]:
-        """{}: there are no leases."""
+        """Return {}: there are no leases."""
         return {}
 
     def gc(self, valid: list[Attachment]) -> None:
-        """There is nothing to collect."""
+        """Do nothing: there is nothing to collect."""
 
     def foreseen(self) -> list[list[Address]]:
         """Return the configured addresses; [] where the runtime must give some."""
         return [self.ips] if self.ips else []
 
     def status(self) -> None:
-        """Always ready."""
+        """Return: it is always ready."""
 
 
 def _addresses(conf: NetConf, ipam: JsonObject, args: Args) -> tuple[list[Address], list[Address], list[Address]]:
-    """(what is given, what of it was wished for, what is configured).
+    """Return (what is given, what of it was requested, what is configured).
 
     Given is runtimeConfig.ips, else args.cni.ips, else the configured ones with those of CNI_ARGS.
     """
@@ -127,7 +127,10 @@ class _Configured:
 
 
 def _overriding(text: str, configured: list[_Configured]) -> Address:
-    """An address of the runtime.  What it does not say (its length, its gateway) a configured subnet around it does."""
+    """Return an address of the runtime.
+
+    A configured subnet around it gives the length and the gateway that it lacks.
+    """
     try:
         address, length = parse_cidr(text) if "/" in text else (parse_ip(text), -1)
     except ValueError:

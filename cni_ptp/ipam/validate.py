@@ -13,7 +13,7 @@ _IPV6_MIN_MTU = 1280  # include/linux/ipv6.h
 
 
 def validate(result: Result, ipam: str) -> None:
-    """Returns if an interface can have the result's addresses.  CniError 7 that says what to configure.
+    """Return if an interface can have the result's addresses; else raise CniError 7 that names what to configure.
 
     ipam: the type of the plugin the result is from.
     """
@@ -37,30 +37,28 @@ def refuse_small_mtu(mtu: int, ips: list[Address]) -> None:
     """
     if 0 < mtu < _IPV6_MIN_MTU and any(len(ip.address) == 16 for ip in ips):
         hint = f"IPv6 needs {_IPV6_MIN_MTU} (RFC 8200), and IPAM gave an IPv6 address"
-        raise CniError(INVALID_NETWORK_CONFIG, f"mtu {mtu} can not be used", hint)
+        raise CniError(INVALID_NETWORK_CONFIG, f"mtu {mtu} cannot be used", hint)
 
 
 def validate_route(route: Route) -> None:
-    """Returns if the kernel could be asked for the route.  CniError 7."""
+    """Return if the kernel could be asked for the route; else raise CniError 7."""
     for name, most in _MOST.items():
         value = getattr(route, name)
         if value is not None and not 0 <= value <= most:
             raise CniError(
-                INVALID_NETWORK_CONFIG, f"route {route} can not have {name} {value}", f"it is to be from 0 to {most}"
+                INVALID_NETWORK_CONFIG, f"route {route} cannot have {name} {value}", f"it is to be from 0 to {most}"
             )
     if route.gw is not None and len(route.gw) != len(route.dst):
         raise _bad_gateway(route, route.gw, "it is of another family")
     if len(route.dst) == 4 and route.scope is not None and route.scope >= RT_SCOPE_LINK:  # IPv6 has no scopes of routes
         if route.scope > RT_SCOPE_HOST:
-            raise CniError(
-                INVALID_NETWORK_CONFIG, f"route {route} can not have scope {route.scope}", "it leads nowhere"
-            )
+            raise CniError(INVALID_NETWORK_CONFIG, f"route {route} cannot have scope {route.scope}", "it leads nowhere")
         if route.gw is not None and any(route.gw):
             raise _bad_gateway(route, route.gw, f"scope {route.scope} is for what is reached without one")
 
 
 def _bad_gateway(route: Route, gw: bytes, why: str) -> CniError:
-    return CniError(INVALID_NETWORK_CONFIG, f"route {route} can not have gateway {text_of(gw)}", why)
+    return CniError(INVALID_NETWORK_CONFIG, f"route {route} cannot have gateway {text_of(gw)}", why)
 
 
 def _validate_gateway(ip: Address, addresses: list[bytes], ipam: str) -> None:

@@ -31,13 +31,13 @@ def refuse_unbounded(wishes: list[Address], configured: list[Address]) -> None:
                 raise _refusal(wish, f"is in none of the configured subnets: {subnets}")
             gateways = {c.gateway for c in around if c.gateway is not None}
             if gateways and wish.gateway is not None and wish.gateway not in gateways:
-                raise _refusal(wish, f"can not have the gateway {text_of(wish.gateway)}")
+                raise _refusal(wish, f"cannot have the gateway {text_of(wish.gateway)}")
         elif not wish.length:
             raise _refusal(wish, "has a prefix of length 0")
         else:
             for address in (wish.address, wish.gateway or b""):
                 if _is_link_local(address):
-                    raise _refusal(wish, f"can not be given with {text_of(address)}, which is link-local")
+                    raise _refusal(wish, f"cannot be given with {text_of(address)}, which is link-local")
 
 
 def _is_link_local(address: bytes) -> bool:

@@ -44,11 +44,14 @@ class Answer:
         self.cut = False
 
     def read(self) -> list[Any]:
-        """Each reply read by the request's table: (header tuple, {Attr: value}).  DecodeError if one is malformed."""
+        """Return each reply read by the request's table: (header tuple, {Attr: value}).
+
+        DecodeError if one is malformed.
+        """
         return [self.request.reply.read(m.payload) for m in self.messages]
 
     def one(self) -> Any:
-        """The only reply.  DecodeError if there are none or several."""
+        """Return the only reply.  DecodeError if there are none or several."""
         if len(self.messages) != 1:
             raise DecodeError(f"{len(self.messages)} replies where one was expected, to: {self.request.operation}")
         return self.request.reply.read(self.messages[0].payload)
@@ -60,7 +63,7 @@ class Exchange:
     __slots__ = ("answers", "first_seq", "waiting", "interrupted", "is_cut")
 
     def __init__(self, requests: list[Request], first_seq: int) -> None:
-        """Numbers the requests from `first_seq` on; those that ask for an ack or a dump are waited for."""
+        """Number the requests from `first_seq` on; those that ask for an ack or a dump are waited for."""
         self.answers = [Answer(r) for r in requests]
         self.first_seq = first_seq
         self.waiting = {
@@ -71,11 +74,11 @@ class Exchange:
 
     @property
     def done(self) -> bool:
-        """Whether every answer that was asked for has come."""
+        """Return whether every answer that was asked for has come."""
         return not self.waiting
 
     def datagram(self) -> bytes:
-        """All requests, ready to be sent at once."""
+        """Return all requests, ready to be sent at once."""
         return b"".join([a.request.pack(self.first_seq + i) for i, a in enumerate(self.answers)])
 
     def feed(self, datagram: bytes) -> None:

@@ -37,7 +37,7 @@ EXTENDED_ACK = Table(NLMSGERR_ATTR_MSG, NLMSGERR_ATTR_OFFS, NLMSGERR_ATTR_MISS_T
 
 
 def read_words(message: Message, request: Request) -> tuple[str, str]:
-    """(the kernel's words or "", path of the attribute meant or "") of an NLMSG_ERROR for `request`.
+    """Return (the kernel's words or "", path of the attribute meant or "") of an NLMSG_ERROR for `request`.
 
     A malformed extended ack is as good as none: the errno counts.
     """
@@ -65,7 +65,7 @@ def _read(message: Message, request: Request) -> tuple[str, str]:
 
 
 def path(table: Table, payload: bytes, offset: int) -> str:
-    """Names from the outermost attribute to the one whose header is at `offset`; "" if there is none."""
+    """Return the names from the outermost attribute to the one whose header is at `offset`; "" if there is none."""
     for number, inner, at in attributes(payload, table.start(payload)):
         attr = table.attrs.get(number)
         name = _name_of(table, number)

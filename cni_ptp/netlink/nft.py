@@ -78,7 +78,7 @@ MOST_COMMENT = 128  # NFTNL_UDATA_COMMENT_MAXLEN: nft does not take back a longe
 
 
 def request(type: int, flags: int, table: str, body: Sequence[bytes], operation: str, reply: Table) -> Request:
-    """A message of nf_tables, NFT_MSG_*, about a table or what is in it; it asks for an ack.
+    """Return a message of nf_tables, NFT_MSG_*, about a table or what is in it; it asks for an ack.
 
     body: the attributes behind the first, which is the table's name in each of these messages.
     """
@@ -88,7 +88,7 @@ def request(type: int, flags: int, table: str, body: Sequence[bytes], operation:
 
 
 def exists(answer: Answer) -> bool:
-    """Whether what was asked for exists; raises any refusal but ENOENT."""
+    """Return whether the object that was asked about exists; raise any refusal but ENOENT."""
     if answer.error is None:
         return True
     if answer.error.errno != errnos.ENOENT:
@@ -97,7 +97,7 @@ def exists(answer: Answer) -> bool:
 
 
 def batch(requests: list[Request], genid: int | None) -> list[Request]:
-    """The requests framed as one transaction.
+    """Return the requests framed as one transaction.
 
     genid: the generation the caller looked at; the kernel refuses the whole batch with ERESTART if there has been a
     change since (by anybody, to anything of this namespace).  None: do not compare.  Since Linux 4.11.
@@ -115,28 +115,28 @@ def batch(requests: list[Request], genid: int | None) -> list[Request]:
 
 
 def get_generation() -> Request:
-    """The number of the ruleset's present generation.  Like: nft monitor shows it as "new generation"."""
+    """Ask for the number of the ruleset's present generation.  Like: nft monitor shows it as "new generation"."""
     header = NFGENMSG.pack(NFPROTO_UNSPEC, 0, 0)
     return Request(NFT_MSG_GETGEN, NLM_F_ACK, header, "get the nf_tables generation", GEN)
 
 
 def get_table(table: str) -> Request:
-    """The table.  Kernel errors: ENOENT."""
+    """Ask for the table.  Kernel errors: ENOENT."""
     return request(NFT_MSG_GETTABLE, 0, table, [], f"get table {table}", TABLE)
 
 
 def get_chain(table: str, name: str) -> Request:
-    """The chain.  Kernel errors: ENOENT."""
+    """Ask for the chain.  Kernel errors: ENOENT."""
     return request(NFT_MSG_GETCHAIN, 0, table, [NFTA_CHAIN_NAME(name)], f"get chain {table} {name}", CHAIN)
 
 
 def get_set(table: str, name: str) -> Request:
-    """The set, without its elements.  Kernel errors: ENOENT."""
+    """Ask for the set, without its elements.  Kernel errors: ENOENT."""
     return request(NFT_MSG_GETSET, 0, table, [NFTA_SET_NAME(name)], f"get set {table} {name}", SET)
 
 
 def get_element(table: str, name: str, key: bytes) -> Request:
-    """The element with the key.  Kernel errors: ENOENT."""
+    """Ask for the element with the key.  Kernel errors: ENOENT."""
     operation = f"get an element of set {table} {name}"
     return request(NFT_MSG_GETSETELEM, 0, table, element(name, key), operation, ELEMENTS)
 
@@ -145,19 +145,19 @@ def get_element(table: str, name: str, key: bytes) -> Request:
 
 
 def element(name: str, key: bytes, *more: bytes) -> list[bytes]:
-    """The body of a request about the element with the key in the set of that name."""
+    """Return the body of a request about the element with the key in the set of that name."""
     one = NFTA_LIST_ELEM([NFTA_SET_ELEM_KEY([NFTA_DATA_VALUE(key)]), *more])
     return [NFTA_SET_ELEM_LIST_SET(name), NFTA_SET_ELEM_LIST_ELEMENTS([one])]
 
 
 def new_element(table: str, name: str, key: bytes, text: str) -> Request:
-    """The key is in the set, with `text` as its comment.  Kernel errors: EEXIST if it is already; ENOENT."""
+    """Add the key to the set, with `text` as its comment.  Kernel errors: EEXIST if it is in it already; ENOENT."""
     body = element(name, key, NFTA_SET_ELEM_USERDATA(comment(text)))
     operation = f"add an element to set {table} {name}"
     return request(NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, table, body, operation, ELEMENTS)
 
 
 def comment(text: str) -> bytes:
-    """User data that nft prints as the comment of a table, chain, rule or element."""
+    """Return user data that nft prints as the comment of a table, chain, rule or element."""
     value = text.encode("utf-8", "surrogateescape") + b"\0"
     return bytes((NFTNL_UDATA_COMMENT, len(value))) + value

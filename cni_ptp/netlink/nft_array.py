@@ -23,6 +23,6 @@ class Array(Nest):
         self.element = element
 
     def read(self, payload: bytes) -> Any:
-        """The values in order."""
+        """Return the values in order."""
         element = self.element
         return [element.kind.read(inner) for number, inner, _ in attributes(payload) if number == element.number]

@@ -78,7 +78,7 @@ _CONCAT_BITS = 6
 
 
 def new_table(table: str, text: str) -> Request:
-    """The table is there; `text` is its comment.  Like: nft add table inet NAME { comment "TEXT"; }"""
+    """Make the table; `text` is its comment.  Like: nft add table inet NAME { comment "TEXT"; }"""
     body = [NFTA_TABLE_FLAGS(0), NFTA_TABLE_USERDATA(comment(text))]
     return request(NFT_MSG_NEWTABLE, NLM_F_CREATE, table, body, f"add table {table}", WHOLE_TABLE)
 
@@ -89,7 +89,7 @@ def get_whole_table(table: str) -> Request:
 
 
 def delete_table(table: str) -> Request:
-    """The table and all it holds is gone.  Kernel errors: ENOENT."""
+    """Delete the table and all that it holds.  Kernel errors: ENOENT."""
     return request(NFT_MSG_DELTABLE, 0, table, [], f"delete table {table}", WHOLE_TABLE)
 
 
@@ -97,7 +97,7 @@ def delete_table(table: str) -> Request:
 
 
 def new_chain(table: str, name: str) -> Request:
-    """The chain is there."""
+    """Make the chain."""
     operation = f"add chain {table} {name}"
     return request(NFT_MSG_NEWCHAIN, NLM_F_CREATE, table, [NFTA_CHAIN_NAME(name)], operation, WHOLE_CHAIN)
 
@@ -135,7 +135,7 @@ def _new_base_chain(table: str, name: str, type: str, hook: int, priority: int) 
 
 
 def delete_chain(table: str, name: str) -> Request:
-    """The chain and its rules are gone.  Kernel errors: ENOENT; EBUSY while something leads to it."""
+    """Delete the chain and its rules.  Kernel errors: ENOENT; EBUSY while something leads to it."""
     operation = f"delete chain {table} {name}"
     return request(NFT_MSG_DELCHAIN, 0, table, [NFTA_CHAIN_NAME(name)], operation, WHOLE_CHAIN)
 
@@ -144,7 +144,7 @@ def delete_chain(table: str, name: str) -> Request:
 
 
 def new_set(table: str, name: str, types: list[int], number: int, text: str, flags: int = 0) -> Request:
-    """A set of addresses or interface names, or of concatenations of them, is there: a hash, unless it has intervals.
+    """Make a set of addresses or interface names, or of concatenations of them: a hash, unless it has intervals.
 
     types: TYPE_*, one for each part.  number: unique in the batch.  text: its comment.  flags: NFT_SET_INTERVAL.
     Kernel errors: EEXIST if a set of that name has another type.

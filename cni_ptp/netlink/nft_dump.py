@@ -54,7 +54,7 @@ def get_table_use(table: str) -> Request:
 
 
 def dump_sets(table: str) -> Request:
-    """Every set of the table, without its elements.  Kernel errors: ENOENT if the table is not there."""
+    """List every set of the table, without its elements.  Kernel errors: ENOENT if the table does not exist."""
     return request(NFT_MSG_GETSET, NLM_F_DUMP, table, [], f"list the sets of table {table}", _SETS)
 
 
@@ -72,13 +72,13 @@ def read_sets(replies: list[Any], table: str) -> dict[str, str]:
 
 
 def dump_elements(table: str, name: str) -> Request:
-    """Every element of the set, some hundred a reply.  Kernel errors: ENOENT if the set is not there."""
+    """List every element of the set, some hundred a reply.  Kernel errors: ENOENT if the set does not exist."""
     operation = f"list the elements of set {table} {name}"
     return request(NFT_MSG_GETSETELEM, NLM_F_DUMP, table, [NFTA_SET_ELEM_LIST_SET(name)], operation, LISTED)
 
 
 def read_elements(reply: Any) -> list[tuple[bytes, str]]:
-    """(key, comment) of each element in a reply to dump_elements that LISTED has read."""
+    """Return (key, comment) of each element in a reply to dump_elements that LISTED has read."""
     found = []
     for element in reply[1].get(_LIST_ELEMENTS, []):
         key = element.get(NFTA_SET_ELEM_KEY, {}).get(NFTA_DATA_VALUE)
@@ -89,7 +89,7 @@ def read_elements(reply: Any) -> list[tuple[bytes, str]]:
 
 
 def dump_bounds(table: str, name: str) -> Request:
-    """Every bound of a set of intervals, for read_bounds.  Kernel errors: ENOENT if the set is not there."""
+    """List every bound of a set of intervals, for read_bounds.  Kernel errors: ENOENT if the set does not exist."""
     operation = f"list the intervals of set {table} {name}"
     return request(NFT_MSG_GETSETELEM, NLM_F_DUMP, table, [NFTA_SET_ELEM_LIST_SET(name)], operation, BOUNDS)
 

@@ -28,13 +28,13 @@ NFT_MSG_DELSETELEM = NFNL_SUBSYS_NFTABLES << 8 | 14
 
 
 def delete_element(table: str, name: str, key: bytes) -> Request:
-    """The key is not in the set, whosesoever comment it had.  Kernel errors: ENOENT."""
+    """Delete the element with the key, whatever its comment.  Kernel errors: ENOENT."""
     operation = f"delete an element of set {table} {name}"
     return request(NFT_MSG_DELSETELEM, 0, table, element(name, key), operation, ELEMENTS)
 
 
 def comment_in(answer: Answer) -> str | None:
-    """The comment of the element that get_element asked for; None if it is not there."""
+    """Return the comment of the element that get_element asked for; None if it does not exist."""
     if not exists(answer):
         return None
     found = answer.one()[1].get(NFTA_SET_ELEM_LIST_ELEMENTS, {}).get(NFTA_LIST_ELEM)
@@ -44,7 +44,7 @@ def comment_in(answer: Answer) -> str | None:
 
 
 def comment_of(udata: bytes, wanted: int = NFTNL_UDATA_COMMENT) -> str:
-    """The comment in the user data of a rule or an element, "" if there is none.  wanted: its type there."""
+    """Return the comment in the user data of a rule or an element, "" if there is none.  wanted: its type there."""
     start = 0
     while start + 2 <= len(udata):
         type, length = udata[start], udata[start + 1]

@@ -108,27 +108,27 @@ def _expression(name: str, *parts: bytes) -> bytes:
 
 
 def meta_nfproto(dreg: int) -> bytes:
-    """[ meta load nfproto => reg D ]"""
+    """Encode [ meta load nfproto => reg D ]"""
     return _expression("meta", NFTA_META_KEY(NFT_META_NFPROTO), NFTA_META_DREG(dreg))
 
 
 def meta_iifname(dreg: int) -> bytes:
-    """[ meta load iifname => reg D ]: 16 bytes"""
+    """Encode [ meta load iifname => reg D ]: 16 bytes"""
     return _expression("meta", NFTA_META_KEY(NFT_META_IIFNAME), NFTA_META_DREG(dreg))
 
 
 def meta_l4proto(dreg: int) -> bytes:
-    """[ meta load l4proto => reg D ]: 1 byte, behind IPv6's extension headers"""
+    """Encode [ meta load l4proto => reg D ]: 1 byte, behind IPv6's extension headers"""
     return _expression("meta", NFTA_META_KEY(NFT_META_L4PROTO), NFTA_META_DREG(dreg))
 
 
 def cmp_eq(sreg: int, value: bytes) -> bytes:
-    """[ cmp eq reg S VALUE ]"""
+    """Encode [ cmp eq reg S VALUE ]"""
     return _expression("cmp", NFTA_CMP_SREG(sreg), NFTA_CMP_OP(NFT_CMP_EQ), NFTA_CMP_DATA([NFTA_DATA_VALUE(value)]))
 
 
 def payload_network(dreg: int, offset: int, length: int) -> bytes:
-    """[ payload load LENGTHb @ network header + OFFSET => reg D ]"""
+    """Encode [ payload load LENGTHb @ network header + OFFSET => reg D ]"""
     return _expression(
         "payload",
         NFTA_PAYLOAD_DREG(dreg),
@@ -139,7 +139,7 @@ def payload_network(dreg: int, offset: int, length: int) -> bytes:
 
 
 def bitwise_and(reg: int, mask: bytes) -> bytes:
-    """[ bitwise reg R = ( reg R & MASK ) ^ 0x00000000 ]"""
+    """Encode [ bitwise reg R = ( reg R & MASK ) ^ 0x00000000 ]"""
     return _expression(
         "bitwise",
         NFTA_BITWISE_SREG(reg),
@@ -152,22 +152,22 @@ def bitwise_and(reg: int, mask: bytes) -> bytes:
 
 
 def lookup(sreg: int, set_name: str, set_id: int) -> bytes:
-    """[ lookup reg S set NAME ]; set_id: the number of the set if the same batch makes it."""
+    """Encode [ lookup reg S set NAME ]; set_id: the number of the set if the same batch makes it."""
     return _expression("lookup", NFTA_LOOKUP_SREG(sreg), NFTA_LOOKUP_SET(set_name), NFTA_LOOKUP_SET_ID(set_id))
 
 
 def goto(chain: str) -> bytes:
-    """[ immediate reg 0 goto -> CHAIN ]"""
+    """Encode [ immediate reg 0 goto -> CHAIN ]"""
     return _verdict(NFTA_VERDICT_CODE(NFT_GOTO), NFTA_VERDICT_CHAIN(chain))
 
 
 def return_() -> bytes:
-    """[ immediate reg 0 return ]"""
+    """Encode [ immediate reg 0 return ]"""
     return _verdict(NFTA_VERDICT_CODE(NFT_RETURN))
 
 
 def drop() -> bytes:
-    """[ immediate reg 0 drop ]"""
+    """Encode [ immediate reg 0 drop ]"""
     return _verdict(NFTA_VERDICT_CODE(NF_DROP))
 
 
@@ -177,28 +177,31 @@ def _verdict(*parts: bytes) -> bytes:
 
 
 def masq() -> bytes:
-    """[ masq ]"""
+    """Encode [ masq ]"""
     return _expression("masq")
 
 
 def masq_fully_random() -> bytes:
-    """[ masq flags 0x10 ]: from a port that is chosen at random"""
+    """Encode [ masq flags 0x10 ]: from a port that is chosen at random"""
     return _expression("masq", NFTA_MASQ_FLAGS(NF_NAT_RANGE_PROTO_RANDOM_FULLY))
 
 
 def immediate(dreg: int, value: bytes) -> bytes:
-    """[ immediate reg D VALUE ]"""
+    """Encode [ immediate reg D VALUE ]"""
     return _expression("immediate", NFTA_IMMEDIATE_DREG(dreg), NFTA_IMMEDIATE_DATA([NFTA_DATA_VALUE(value)]))
 
 
 def snat(nfproto: int, reg: int, flags: int) -> bytes:
-    """[ nat snat ip addr_min reg R flags FLAGS ]; the kernel adds NF_NAT_RANGE_MAP_IPS, and newer ones also say so"""
+    """Encode [ nat snat ip addr_min reg R flags FLAGS ].
+
+    The kernel adds NF_NAT_RANGE_MAP_IPS, and newer ones report it.
+    """
     parts = [NFTA_NAT_TYPE(NFT_NAT_SNAT), NFTA_NAT_FAMILY(nfproto), NFTA_NAT_REG_ADDR_MIN(reg)]
     return _expression("nat", *parts, NFTA_NAT_FLAGS(flags | NF_NAT_RANGE_MAP_IPS))
 
 
 def read(expressions: list[dict[Attr, Any]]) -> list[tuple[str, dict[Attr, Any]]]:
-    """(name, its attributes) of each expression of a rule; of those not declared here, only the name."""
+    """Return (name, its attributes) of each expression of a rule; of those not declared here, only the name."""
     found = []
     for expression in expressions:
         name = expression.get(NFTA_EXPR_NAME, "")

@@ -24,24 +24,24 @@ RULE = Table(
 
 
 def add_rule(table: str, chain: str, expressions: list[bytes]) -> Request:
-    """One more rule at the chain's end; asked twice, it is there twice."""
+    """Add one more rule at the chain's end; added twice, it exists twice."""
     body = [NFTA_RULE_CHAIN(chain), NFTA_RULE_EXPRESSIONS(expressions)]
     operation = f"add a rule to chain {table} {chain}"
     return request(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, table, body, operation, RULE)
 
 
 def flush_chain(table: str, chain: str) -> Request:
-    """The chain has no rules.  Kernel errors: ENOENT."""
+    """Delete the rules of the chain.  Kernel errors: ENOENT."""
     return request(NFT_MSG_DELRULE, 0, table, [NFTA_RULE_CHAIN(chain)], f"flush chain {table} {chain}", RULE)
 
 
 def delete_rule(table: str, chain: str, handle: int) -> Request:
-    """The rule is gone.  Kernel errors: ENOENT."""
+    """Delete the rule.  Kernel errors: ENOENT."""
     body = [NFTA_RULE_CHAIN(chain), NFTA_RULE_HANDLE(handle)]
     return request(NFT_MSG_DELRULE, 0, table, body, f"delete a rule of chain {table} {chain}", RULE)
 
 
 def dump_rules(table: str, chain: str) -> Request:
-    """Every rule of the chain; none if the chain is not there."""
+    """List every rule of the chain; none if the chain does not exist."""
     operation = f"list the rules of chain {table} {chain}"
     return request(NFT_MSG_GETRULE, NLM_F_DUMP, table, [NFTA_RULE_CHAIN(chain)], operation, RULE)

@@ -20,7 +20,7 @@ ADDR = Table(IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_FLAGS, header=IFADDRMSG)
 
 
 def new_addr(address: bytes, length: int, ifindex: int, ifname: str) -> Request:
-    """The link has the address, usable at once (no duplicate address detection), and no route comes with it.
+    """Give the link the address, usable at once (no duplicate address detection); no route comes with it.
 
     address: packed, 4 or 16 bytes.  Like: ip addr add ADDRESS/LENGTH brd + dev IF nodad noprefixroute
     Kernel errors: EEXIST; EACCES or EOPNOTSUPP for IPv6 where it is disabled.

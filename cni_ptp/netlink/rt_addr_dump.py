@@ -40,7 +40,7 @@ def get_addr(address: bytes, ifindex: int, ifname: str) -> Request:
 
 
 def dump_addrs(ifindex: int, ifname: str, family: int = 0) -> Request:
-    """All addresses of the link, of one family if any is given.
+    """List all addresses of the link, of one family if any is given.
 
     Kernels without strict checking (before 4.20) send those of every link.
     """

@@ -101,7 +101,7 @@ class Link:
 
 
 def new_veth(host: End, peer: End, peer_netns: int) -> Request:
-    """The pair exists, both ends down: `host` here, `peer` in the network namespace behind the descriptor `peer_netns`.
+    """Make the pair, both ends down: `host` here, `peer` in the network namespace behind the descriptor `peer_netns`.
 
     Like: ip link add HOST mtu MTU address MAC type veth peer name PEER mtu MTU address MAC netns NETNS
     Kernel errors: EEXIST if either name is taken in its namespace.
@@ -128,19 +128,19 @@ def _end(name: str, mtu: int, mac: bytes | None) -> list[bytes]:
 
 
 def get_link(name: str) -> Request:
-    """The link of a name, without its statistics.  Kernel errors: ENODEV.  Like: ip link show NAME"""
+    """Ask for the link of a name, without its statistics.  Kernel errors: ENODEV.  Like: ip link show NAME"""
     body = IFINFOMSG.pack(0, 0, 0, 0, 0) + IFLA_IFNAME(name) + IFLA_EXT_MASK(RTEXT_FILTER_SKIP_STATS)
     return Request(RTM_GETLINK, NLM_F_ACK, body, f"look up link {name}", LINK)
 
 
 def get_link_by_index(ifindex: int) -> Request:
-    """The link of an index, without its statistics.  Kernel errors: ENODEV."""
+    """Ask for the link of an index, without its statistics.  Kernel errors: ENODEV."""
     body = IFINFOMSG.pack(0, 0, ifindex, 0, 0) + IFLA_EXT_MASK(RTEXT_FILTER_SKIP_STATS)
     return Request(RTM_GETLINK, NLM_F_ACK, body, f"look up link number {ifindex}", LINK)
 
 
 def set_up(ifindex: int, name: str) -> Request:
-    """The link is up.  Like: ip link set NAME up"""
+    """Set the link up.  Like: ip link set NAME up"""
     return Request(RTM_SETLINK, NLM_F_ACK, IFINFOMSG.pack(0, 0, ifindex, IFF_UP, IFF_UP), f"set link {name} up", LINK)
 
 
@@ -155,7 +155,7 @@ def set_forwarding(ifindex: int, name: str) -> Request:
 
 
 def set_alias(ifindex: int, name: str, alias: str) -> Request:
-    """The link says whose it is.  Like: ip link set NAME alias ALIAS
+    """Give the link its owner's name.  Like: ip link set NAME alias ALIAS
 
     Better before it is up, and not in the same request: else the kernel announces a change of a link that has no
     carrier yet, and looks through every IPv6 route of the host (net/ipv6/addrconf.c addrconf_notify NETDEV_CHANGE).
@@ -165,5 +165,5 @@ def set_alias(ifindex: int, name: str, alias: str) -> Request:
 
 
 def del_link(ifindex: int, name: str) -> Request:
-    """The link is gone, and a veth's other end with it.  Kernel errors: ENODEV.  Like: ip link del NAME"""
+    """Delete the link, and a veth's other end with it.  Kernel errors: ENODEV.  Like: ip link del NAME"""
     return Request(RTM_DELLINK, NLM_F_ACK, IFINFOMSG.pack(0, 0, ifindex, 0, 0), f"delete link {name}", LINK)

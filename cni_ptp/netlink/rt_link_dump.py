@@ -10,7 +10,10 @@ from .rt_link import IFINFOMSG, IFLA_EXT_MASK, IFLA_INFO_KIND, IFLA_LINKINFO, LI
 
 
 def dump_veths() -> Request:
-    """All veth links of the namespace; the kernel filters by kind since Linux 4.6.  Like: ip link show type veth"""
+    """List all veth links of the namespace; the kernel filters by kind since Linux 4.6.
+
+    Like: ip link show type veth
+    """
     body = (
         IFINFOMSG.pack(0, 0, 0, 0, 0) + IFLA_LINKINFO([IFLA_INFO_KIND("veth")]) + IFLA_EXT_MASK(RTEXT_FILTER_SKIP_STATS)
     )

@@ -15,6 +15,9 @@ NSID = Table(NETNSA_NSID, NETNSA_FD, header=RTGENMSG)
 
 
 def get_nsid(fd: int) -> Request:
-    """The id of the network namespace behind the descriptor, as IFLA_LINK_NETNSID gives it; -1 if it has none."""
+    """Ask for the id of the network namespace behind the descriptor, as IFLA_LINK_NETNSID gives it.
+
+    -1 if it has none.
+    """
     body = RTGENMSG.pack(0) + b"\0\0\0" + NETNSA_FD(fd)
     return Request(RTM_GETNSID, NLM_F_ACK, body, "look up a network namespace's id", NSID)

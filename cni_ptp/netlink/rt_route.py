@@ -84,7 +84,7 @@ class FibRoute:
 
 
 def new_route(route: FibRoute, ifindex: int, ifname: str, exclusive: bool) -> Request:
-    """The route leads to the link.
+    """Make the route lead to the link.
 
     exclusive: EEXIST if there is one to the same destination; else only an identical one is refused, and another one
     is put behind (IPv4) or joined to a multipath route (IPv6).  Like: ip route add|append DST via GW dev IF src SRC ...
@@ -124,7 +124,7 @@ def _metrics(route: FibRoute) -> list[bytes]:
 
 
 def get_route(dst: bytes) -> Request:
-    """The table's entry that packets to `dst` take; since Linux 4.13.  Kernel errors: ENETUNREACH, EHOSTUNREACH.
+    """Ask for the entry that packets to `dst` take; since Linux 4.13.  Kernel errors: ENETUNREACH, EHOSTUNREACH.
 
     Like: ip route get fibmatch DST
     """

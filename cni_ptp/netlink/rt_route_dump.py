@@ -16,7 +16,7 @@ _RTNEXTHOP = Struct("=HBBi")  # rtnh_len, rtnh_flags, rtnh_hops, rtnh_ifindex
 
 
 def dump_routes(family: int, type: int = 0) -> Request:
-    """All routes of a family, every table; of one type (RTN_*) if any is given.
+    """List all routes of a family, every table; of one type (RTN_*) if any is given.
 
     Kernels without strict checking (before 4.20) send those of every type.
     """
@@ -24,7 +24,7 @@ def dump_routes(family: int, type: int = 0) -> Request:
 
 
 def nexthops(reply: Any) -> list[tuple[bytes | None, int]]:
-    """(gateway or None, ifindex) of each next hop of a route, one or several."""
+    """Return (gateway or None, ifindex) of each next hop of a route, one or several."""
     _, attrs = reply
     hops = []
     multipath = attrs.get(RTA_MULTIPATH, b"")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def read_route(reply: Any) -> FibRoute:
-    """A route that the kernel sent; for a multipath route without its gateways, see `nexthops`."""
+    """Return a route that the kernel sent; for a multipath route without its gateways, see `nexthops`."""
     header, attrs = reply
     family, length, table, scope = header[0], header[1], header[4], header[6]
     metrics = attrs.get(RTA_METRICS, {})

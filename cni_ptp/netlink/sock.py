@@ -33,7 +33,7 @@ class Socket:
     __slots__ = ("socket", "seq")
 
     def __init__(self, protocol: int) -> None:
-        """Opened, close-on-exec, with extended acks and strict checking where the kernel has them."""
+        """Open the socket, close-on-exec, with extended acks and strict checking where the kernel has them."""
         self.socket = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, protocol)
         self.seq = 1
         for option in (NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK):
@@ -52,11 +52,11 @@ class Socket:
         self.close()
 
     def close(self) -> None:
-        """Closing twice is harmless."""
+        """Close the socket; twice is harmless."""
         self.socket.close()
 
     def ask(self, *requests: Request) -> list[Answer]:
-        """One answer a request, in order; what the kernel refused stands in `Answer.error`.
+        """Send the requests and return one answer each, in order; a refusal of the kernel stands in `Answer.error`.
 
         NetlinkError ENOBUFS if answers got lost: then it is unknown which requests took effect.
         """
@@ -66,7 +66,7 @@ class Socket:
         return answers
 
     def do(self, *requests: Request) -> list[Answer]:
-        """As `ask`, but the first refusal is raised, after all answers were read."""
+        """Ask, and raise the first refusal after all answers were read."""
         answers = self.ask(*requests)
         for answer in answers:
             if answer.error is not None:
@@ -74,11 +74,11 @@ class Socket:
         return answers
 
     def batch(self, requests: list[Request]) -> list[Answer]:
-        """As `ask`, all in one datagram whatever their number: what nf_tables takes as one transaction."""
+        """Ask, all in one datagram whatever their number: nf_tables takes it as one transaction."""
         return self._converse(requests).answers
 
     def dump(self, request: Request) -> Answer:
-        """The answer to a dump that was not interrupted by a change; NetlinkError EINTR if none of 8 tries was."""
+        """Return the answer to a dump that no change interrupted; NetlinkError EINTR if none of 8 tries was such."""
         for _ in range(_DUMP_TRIES):
             try:
                 exchange = self._converse([request])

@@ -30,7 +30,7 @@ class NetnsError(CniError):
     """No namespace to work in (code 8).  why: ABSENT, OWN or REFUSED.
 
     ABSENT: the path leads to no network namespace, be it that nothing is there or something else.  OWN: it is the
-    plugin's.  REFUSED: it can not be had.
+    plugin's.  REFUSED: the kernel refuses to open it.
     """
 
     def __init__(self, why: str, msg: str, details: str) -> None:
@@ -56,8 +56,9 @@ class Netns:
         os.close(self.own)
 
     def inside(self, visit: Callable[[], T]) -> T:
-        """What `visit` returns, called with this thread in the namespace; it is back in its own one afterwards.
+        """Call `visit` with this thread in the namespace and return its value.
 
+        The thread comes back to its own afterwards.
         CniError 8 if the kernel does not let it in.
         """
         setns = _setns()
@@ -75,7 +76,7 @@ class Netns:
 
 
 def open_netns(path: str, own_allowed: bool) -> Netns:
-    """The network namespace at `path`, verified on the descriptor; the path is never looked at again.
+    """Open the network namespace at `path`, verified on the descriptor; the path is never looked at again.
 
     NetnsError (code 8): ABSENT, REFUSED, or OWN if that is not allowed.
     """
@@ -96,7 +97,7 @@ def open_netns(path: str, own_allowed: bool) -> Netns:
 
 
 def is_same_file(one: os.stat_result, other: os.stat_result) -> bool:
-    """Whether two descriptors or paths lead to one file: for namespaces, whether they are one."""
+    """Return whether two descriptors or paths lead to one file: for namespaces, whether they are one."""
     return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 
 
@@ -135,7 +136,7 @@ def _open_namespace(path: str) -> int:
 
 
 def _setns() -> Callable[[int, int], None]:
-    """os.setns, or setns(2) by ctypes for CPython up to 3.11, which has none.  OSError if the kernel refuses.
+    """Call os.setns, or setns(2) by ctypes for CPython up to 3.11, which has none.  OSError if the kernel refuses.
 
     What is returned raises CniError 8 if there is no ctypes either.
     """

@@ -23,7 +23,7 @@ _ignored: list[bool] = []
 
 
 def note() -> None:
-    """From now on SIGTERM, SIGINT and SIGHUP are noted instead of ending the process."""
+    """Note SIGTERM, SIGINT and SIGHUP from now on, instead of ending the process."""
     for number in (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP):
         _signal.signal(number, _handle)
     _noting.append(True)
@@ -44,14 +44,14 @@ def _handle(number: int, frame: Any) -> None:
 
 
 def undoing() -> None:
-    """From now on `check` lets everything pass: what is done to leave nothing behind is not to be stopped as well.
+    """Let `check` pass from now on: nothing may stop what is done to leave nothing behind.
 
-    It is bounded by itself; who can not wait has SIGKILL, and DEL.
+    It is bounded by itself; who cannot wait has SIGKILL, and DEL.
     """
     _ignored.append(True)
 
 
 def check() -> None:
-    """CniError 11 if a signal asked us to stop."""
+    """Raise CniError 11 if a signal asked us to stop."""
     if _noted and not _ignored:
         raise CniError(TRY_AGAIN_LATER, "stopped by a signal", f"signal {_noted[0]}")

@@ -177,6 +177,9 @@ def _listen(fd: int, parts: list[bytes]) -> bool:
 
 
 def _ended(pid: int) -> int | None:
-    """The child's exit status, or minus its signal; None while it runs.  Once it is known the pid is not ours."""
+    """Return the child's exit status, or minus its signal; None while it runs.
+
+    Once it is known the pid is not ours.
+    """
     reaped, status = os.waitpid(pid, os.WNOHANG)
     return None if reaped == 0 else os.waitstatus_to_exitcode(status)

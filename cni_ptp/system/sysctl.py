@@ -18,7 +18,7 @@ FORWARDING = {4: "ipv4/ip_forward", 16: "ipv6/conf/all/forwarding"}
 
 
 def read(name: str) -> str | None:
-    """The value of a setting such as "ipv4/ip_forward"; None if the kernel has no such setting."""
+    """Return the value of a setting such as "ipv4/ip_forward"; None if the kernel has no such setting."""
     try:
         fd = os.open(_ROOT + name, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as e:
@@ -32,7 +32,7 @@ def read(name: str) -> str | None:
 
 
 def write(name: str, value: str) -> bool:
-    """The setting has the value; False if the kernel has no such setting.  CniError 100 if it can not be written."""
+    """Write the setting; False if the kernel has no such setting.  CniError 100 if it cannot be written."""
     try:
         fd = os.open(_ROOT + name, os.O_WRONLY | os.O_CLOEXEC)
         try:
@@ -47,7 +47,7 @@ def write(name: str, value: str) -> bool:
 
 
 def ensure(name: str, value: str) -> bool:
-    """As `write`, but a setting that has the value already is not touched: /proc/sys may be read-only."""
+    """Write the setting unless it has the value already: /proc/sys may be read-only."""
     found = read(name)
     return found is not None and (found == value or write(name, value))
 

@@ -54,7 +54,10 @@ class ContainerEnd:
         return words
 
     def _ipv4(self, ips: list[Address]) -> tuple[dict[tuple[bytes, int], Addr], str]:
-        """(those that the interface has, why there may be more).  The kernel has only a list, the oldest first."""
+        """Return (those that the interface has, why there may be more).
+
+        The kernel has only a list, the oldest first.
+        """
         missing = {(ip.address, ip.length) for ip in ips}
         found: dict[tuple[bytes, int], Addr] = {}
 
@@ -93,7 +96,7 @@ class ContainerEnd:
         return words
 
     def _unlisted(self, wanted: list[FibRoute], family: int, planned: Plan) -> tuple[list[FibRoute], str]:
-        """(the routes that the list of the family does not hold, why it may hold them nevertheless)."""
+        """Return (the routes that the list of the family does not hold, why it may hold them nevertheless)."""
         missing: dict[tuple[bytes, int], list[FibRoute]] = {}
         for route in wanted:
             missing.setdefault((route.dst, route.length), []).append(route)
@@ -112,7 +115,7 @@ class ContainerEnd:
         return lost, "" if whole else _unread(MOST_ROUTES, "routes")
 
     def _serves(self, reply: Any, wanted: FibRoute, planned: Plan) -> bool:
-        """Whether a route that the kernel described is the wanted one, or serves as it."""
+        """Return whether a route that the kernel described is the wanted one, or serves as it."""
         found = read_route(reply)
         own_link = wanted.gw is None or wanted.gw in planned.gateways
         ifindex = self.link.ifindex if own_link else 0

@@ -25,7 +25,7 @@ class Deletion:
     __slots__ = ("host", "link", "child")
 
     def __init__(self, host: Socket, link: Link) -> None:
-        """The deletion has begun.  Where no child can be had, it is over; NetlinkError if the kernel refused then."""
+        """Begin the deletion.  Without a child process it ends here; NetlinkError if the kernel refused then."""
         self.host = host
         self.link = link
         self.child = 0
@@ -40,7 +40,10 @@ class Deletion:
                 _send_and_leave(sock, request)
 
     def wait(self) -> None:
-        """The link is gone, and with it its other end, their addresses and routes.  NetlinkError if it is not."""
+        """Wait until the link, its other end, their addresses and routes have disappeared.
+
+        NetlinkError if they do not.
+        """
         while self.child and self._exists():
             if self._child_has_left():
                 break  # killed, or refused: we shall hear why
@@ -67,7 +70,7 @@ class Deletion:
 
 
 def _send_and_leave(sock: Socket, request: bytes) -> None:
-    """In the child: close what the caller gave us, so that nobody waits for our end, and send.
+    """Close what the caller gave us, so that nobody waits for our end, and send; this is the child.
 
     Ours are close-on-exec, so the caller's are the others.  Ours stay open: to close an nf_tables socket takes as long
     as to delete the link.  The child touches, and so copies, little memory.

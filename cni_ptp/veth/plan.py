@@ -45,7 +45,7 @@ class Plan:
 
 
 def plan(ips: list[Address], routes: list[Route]) -> Plan:
-    """The plan for addresses that each have a gateway, and for the routes that IPAM wants in the container."""
+    """Return the plan for addresses that each have a gateway, and for the routes that IPAM wants in the container."""
     gateways: list[bytes] = []
     to_gateways: list[FibRoute] = []
     to_subnets: list[FibRoute] = []
@@ -77,12 +77,12 @@ def _link_scope(addr: bytes) -> int:
 
 
 def _place(route: FibRoute) -> tuple[bytes, int, int, int]:
-    """Two routes of one place collide in the kernel's table."""
+    """Return the place of a route: two routes of one place collide in the kernel's table."""
     return route.dst, route.length, route.table, route.priority
 
 
 def _distinct(routes: list[FibRoute]) -> list[FibRoute]:
-    """Without exact repetitions, which the kernel would refuse with EEXIST."""
+    """Return them without exact repetitions, which the kernel would refuse with EEXIST."""
     seen = set()
     distinct = []
     for route in routes:
@@ -120,8 +120,9 @@ def _container_route(route: Route, ips: list[Address], gateways: list[bytes]) ->
 
 
 def veth_ends(host_name: str, ifname: str, mtu: int, mac: bytes | None, ips: list[Address]) -> tuple[End, End]:
-    """(host end, container end).  MACs follow the first IPv4 address and its gateway: a reused address keeps its MAC.
+    """Return (host end, container end).
 
+    MACs follow the first IPv4 address and its gateway: a reused one keeps its MAC.
     Without IPv4 they follow the name of the host end, which is the attachment's.  Each is set by us, always: the kernel
     marks its own as random (addr_assign_type 1), and udev replaces these some time later.
 
@@ -142,7 +143,7 @@ def _mac_of(host_name: str, end: str) -> bytes:
 
 
 def container_requests(plan: Plan, ifindex: int, ifname: str) -> list[Request]:
-    """What turns the bare container end into the planned one, in order."""
+    """Return the requests that turn the bare container end into the planned one, in order."""
     requests = [set_up(ifindex, ifname)]
     requests += [new_addr(ip.address, ip.length, ifindex, ifname) for ip in plan.ips]
     # Not exclusive, as the Go plugin: several routes to one destination are the configuration's business.
@@ -151,7 +152,7 @@ def container_requests(plan: Plan, ifindex: int, ifname: str) -> list[Request]:
 
 
 def host_requests(plan: Plan, ifindex: int, name: str, alias: str) -> list[Request]:
-    """What turns the bare host end into the planned one, in order.  The first says whose it is.
+    """Return the requests that turn the bare host end into the planned one, in order.  The first gives it its owner.
 
     A new link forwards as conf.default says: IPv4 that comes in by one that does not is lost without a word
     (net/ipv4/route.c ip_route_input_slow).  IPv6 looks at the whole host's setting alone (ip6_output.c ip6_forward).

@@ -175,7 +175,7 @@ def test_commands_wait_for_nobody_who_may_write_a_configuration(host: Host, argv
     os.mkfifo(f"{CONF_DIR}/20-fifo.conf")
     environ = {"PATH": os.environ["PATH"]}
     done = subprocess.run([str(host.plugin_file), *argv, *PLACES], stdout=subprocess.PIPE, env=environ, timeout=60)
-    assert done.stdout and ("doctor" not in argv or b"20-fifo.conf can not be read" in done.stdout)
+    assert done.stdout and ("doctor" not in argv or b"20-fifo.conf cannot be read" in done.stdout)
 
 
 @pytest.mark.parametrize("words", [*HOSTILE, "line\nforged"], ids=ascii)

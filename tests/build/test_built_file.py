@@ -29,7 +29,7 @@ def interpreters() -> Iterator[str]:
         asked = [name, "-c", "import os, sys; print(os.path.realpath(sys.executable))"]
         if shutil.which(name):
             done = subprocess.run(asked, capture_output=True, text=True, check=False)
-            if done.returncode == 0 and done.stdout not in seen:  # pyenv has names for what it can not run
+            if done.returncode == 0 and done.stdout not in seen:  # pyenv has names for what it cannot run
                 seen.add(done.stdout)
                 yield done.stdout.strip()
 
@@ -172,7 +172,7 @@ def test_the_shebang_line_fits_any_build_and_any_kernel(plugin_file: Path) -> No
 
 def test_an_interpreter_that_no_shebang_line_can_name_is_refused() -> None:
     for interpreter in ("python3", "/opt/my python/bin/python3", "/" + "long/" * 30 + "python3"):
-        with pytest.raises(ValueError, match="can not be named in a shebang line"):
+        with pytest.raises(ValueError, match="cannot be named in a shebang line"):
             pack.pack({pack.LAUNCH: b'INDEX = b""'}, interpreter, "3.11")
 
 

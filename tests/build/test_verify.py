@@ -62,7 +62,7 @@ def test_one_changed_bit_of_a_modules_source_is_found_and_the_module_named(built
     status, output = verified(flipped(built, built.index(source) + 10), root)
 
     assert status == 1
-    assert "cni_ptp/commands/delete.py" in output or "archive can not be read" in output
+    assert "cni_ptp/commands/delete.py" in output or "archive cannot be read" in output
 
 
 @pytest.mark.parametrize("where", ["interpreter", "head", "end"])

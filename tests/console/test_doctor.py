@@ -194,7 +194,7 @@ def test_an_interpreter_that_was_upgraded(doctor: Doctor) -> None:
 @pytest.mark.parametrize(
     ("conf", "words"),
     [
-        ("{", "can not be read"),
+        ("{", "cannot be read"),
         ({**CONF, "mtu": "big"}, "mtu must be an integer"),
         ({**CONF, "ipam": {"type": "host-local", "subnet": "10.9.0.0/33"}}, "10.9.0.0/33"),
         ({**CONF, "ipam": {}}, "ipam.type is missing"),
@@ -233,7 +233,7 @@ def test_a_state_directory_that_anybody_can_write(doctor: Doctor) -> None:
 
 def test_a_state_directory_that_can_not_be_written(doctor: Doctor) -> None:
     read_only = ("unshare", "-m", "sh", "-c", 'mount -o remount,bind,ro /var/lib/cni && exec "$0" "$@"')
-    doctor.says(PROBLEM, "leases", "can not be written", "ipam.dataDir", prefix=read_only)
+    doctor.says(PROBLEM, "leases", "cannot be written", "ipam.dataDir", prefix=read_only)
 
 
 def test_leases_of_containers_that_are_gone(doctor: Doctor) -> None:

@@ -155,7 +155,7 @@ def test_a_route_that_the_kernel_could_not_be_asked_for_is_refused_before_anythi
     before = host.snapshot()
     configuration = static([("10.0.0.5/24", "10.0.0.1")])
     configuration["ipam"]["routes"] = [{"dst": "10.9.0.0/16", **more}]
-    assert host.plugin("ADD", configuration).error(7)["msg"] == f"route 10.9.0.0/16 can not have {words}"
+    assert host.plugin("ADD", configuration).error(7)["msg"] == f"route 10.9.0.0/16 cannot have {words}"
     assert host.snapshot() == before
 
 

@@ -107,7 +107,7 @@ def test_an_mtu_too_small_for_ipv6_is_refused_and_status_tells(host: Host, mtu: 
     before = host.snapshot()
     for command in ("STATUS", "ADD"):
         error = host.plugin(command, conf("1.1.0", ["v4", "v6"], mtu=mtu)).error(7)
-        assert error["msg"] == "mtu 1279 can not be used"
+        assert error["msg"] == "mtu 1279 cannot be used"
     assert host.snapshot() == before
     assert host.plugin("STATUS", conf("1.1.0", ["v4"], mtu=mtu)).ok() is None
     assert host.plugin("ADD", conf("1.1.0", ["v4"], mtu=mtu)).ok()["interfaces"][1]["mtu"] == 1279

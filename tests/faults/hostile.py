@@ -236,7 +236,7 @@ def types() -> Iterator[Case]:
 
 
 def values() -> Iterator[Case]:
-    """Members of the right type that can not be used."""
+    """Members of the right type that cannot be used."""
     for mtu in (1, 67, 65536, 1 << 31, (1 << 63) - 1):
         yield Case(f"mtu {mtu}", 7, changed("mtu", mtu))
     for backend in ("", "x", "nft", "IPTABLES", "nftables "):

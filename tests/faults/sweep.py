@@ -135,7 +135,7 @@ def judged(call: Call, done: subprocess.CompletedProcess[bytes], before: dict[st
             return f"ADD succeeded, CHECK does not: {checked.stdout.decode()}"
         for ip in result["ips"]:
             if not is_reachable(ip["address"].split("/")[0]):
-                return f"ADD succeeded, {ip['address']} can not be reached"
+                return f"ADD succeeded, {ip['address']} cannot be reached"
         call.run("DEL")
         if call.host.snapshot() != before:
             return "ADD succeeded, DEL left something"

@@ -231,7 +231,7 @@ def test_status_gives_every_reason_at_once(host: Host) -> None:
     )
     document = json.loads(error.stdout)
     assert document["code"] == 50, document
-    for words in ("CAP_NET_ADMIN", "CAP_SYS_ADMIN", "ipMasq can not be had", "antiSpoof can not be had", "10.5.0"):
+    for words in ("CAP_NET_ADMIN", "CAP_SYS_ADMIN", "ipMasq needs nf_tables", "antiSpoof needs nf_tables", "10.5.0"):
         assert words in document["details"], document
 
 

@@ -33,7 +33,7 @@ unshare --mount sh -euc '
         mount --rbind /sys/fs/cgroup /mnt/debian/sys/fs/cgroup
         mount -t tmpfs run /mnt/debian/run
         mkdir -p /mnt/debian/var/lib/containerd
-        mount -t tmpfs containerd /mnt/debian/var/lib/containerd # an overlay can not lie on an overlay
+        mount -t tmpfs containerd /mnt/debian/var/lib/containerd # an overlay cannot lie on an overlay
         exec chroot /mnt/debian sh -euc \"\$1\"" sh "
             containerd >/var/log/containerd.log 2>&1 & # where systemd is, the package has it started
             until ctr version >/dev/null 2>&1; do sleep 0.1; done

@@ -95,7 +95,7 @@ told_in_debian() {
     set +e
     echo '{}' | unshare -n env CNI_COMMAND=STATUS chroot "$root" /usr/lib/cni/ptp >"$root.journey" 2>"$root.stderr"
     [ $? -eq 1 ] && [ ! -s "$root.stderr" ] && python3 -m json.tool --json-lines <"$root.journey" | grep -q "$3"
-    verdict "Debian $1 with $2 only, where the plugin says that it can not run" "$root.journey"
+    verdict "Debian $1 with $2 only, where the plugin says that it cannot run" "$root.journey"
     set -e
 }
 

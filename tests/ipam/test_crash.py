@@ -100,7 +100,7 @@ def rehearsed(
 
 
 def judge(data_dir: Path, conf: bytes) -> None:
-    """No lease is torn, a DEL leaves nothing of the container, an ADD works, and no address is lost."""
+    """No lease is incomplete, a DEL leaves nothing of the container, an ADD works, and no address is lost."""
     other = {"10.1.2.2", "fd00::2"}
     assert {k for k, v in leases(data_dir).items() if v == b"other\r\neth0"} == other
     whole = {k: v for k, v in leases(data_dir).items() if k not in (ASIDE, "10.1.2.6")}

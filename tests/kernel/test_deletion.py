@@ -122,7 +122,7 @@ def test_a_runtime_that_ignores_the_end_of_children_is_served_as_well(host: Host
         (KILLED, "killed by SIGKILL"),
         (["--inject=clone:error=EAGAIN"], "EAGAIN"),
     ],
-    ids=["killed before it began", "not to be had"],
+    ids=["killed before it began", "refused"],
 )
 def test_without_the_child_del_deletes_the_link_itself(host: Host, options: list[str], mark: str) -> None:
     host.container()

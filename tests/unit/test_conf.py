@@ -106,7 +106,7 @@ def test_an_mtu_that_a_veth_takes_is_taken(mtu: int) -> None:
 
 @pytest.mark.parametrize("mtu", [1, 67, 65536, 1 << 40])
 def test_an_mtu_that_no_veth_takes_is_refused(mtu: int) -> None:
-    assert refused(conf.ptp_settings, read(mtu=mtu), asked())[:2] == (7, f"mtu {mtu} can not be used")
+    assert refused(conf.ptp_settings, read(mtu=mtu), asked())[:2] == (7, f"mtu {mtu} cannot be used")
 
 
 @pytest.mark.parametrize("mtu", [0, -1, None])

@@ -42,5 +42,5 @@ def test_words_of_the_kernel_that_can_not_be_read_do_not_keep_the_other_steps_fr
 
     steps: undo.Rollback = [("release the lease", lambda: ran.append("lease")), ("delete the link", fail)]
     told = undo.roll_back(steps)
-    assert told == ["could not delete the link: delete link a: EPERM, kernel: its words can not be read: EOFError"]
+    assert told == ["could not delete the link: delete link a: EPERM, kernel: its words cannot be read: EOFError"]
     assert ran == ["lease"]
