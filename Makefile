@@ -94,7 +94,7 @@ kernels: build ## run it on Debian's kernels 5.10, 6.1 and 6.12 in virtual machi
 	@tools/prepare.sh test
 	@tests/kernels/run.sh
 
-readme: build ## put what the demo prints, and the figures of docs/performance.json, into README.md
+readme: build ## put what the demo prints into docs/demo.md, and the figures of docs/performance.json into README.md
 	python3 -I -S tools/demo_output.py
 	python3 -I -S tools/readme_figures.py
 

@@ -1,8 +1,8 @@
-"""Puts the output of `dist/ptp demo` into README.md, between its markers.
+"""Puts the output of `dist/ptp demo` into docs/demo.md, between its markers.
 
-    demo_output.py [--check]      1 if README.md is not as it should be
+    demo_output.py [--check]      1 if docs/demo.md is not as it should be
 
-Times, namespace numbers and paths differ from run to run: README keeps those of its run, `--check` masks them.
+Times, namespace numbers and paths differ from run to run: the page keeps those of its run, `--check` masks them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "demo.md"
 BEGIN, END = "<!-- demo-output -->\n", "<!-- /demo-output -->"
 _VARYING = (
     (re.compile(r"net:\[\d+\]"), "net:[N]"),
@@ -23,16 +23,16 @@ _VARYING = (
 
 
 def main() -> int:
-    """README.md has the demo's output; with --check: 0 if it had it."""
-    text = README.read_text()
+    """docs/demo.md has the demo's output; with --check: 0 if it had it."""
+    text = PAGE.read_text()
     before, rest = text.split(BEGIN)
     there, after = rest.split(END)
     wanted = block(demo())
     if "--check" in sys.argv[1:]:
         same = masked(there) == masked(wanted)
-        print("README.md shows what the demo prints" if same else "README.md shows another demo: make readme")
+        print("docs/demo.md shows what the demo prints" if same else "docs/demo.md shows another demo: make readme")
         return 0 if same else 1
-    README.write_text(before + BEGIN + wanted + END + after)
+    PAGE.write_text(before + BEGIN + wanted + END + after)
     return 0
 
 
@@ -44,7 +44,7 @@ def demo() -> str:
 
 def block(output: str) -> str:
     """The lines between the markers."""
-    return f"<details><summary>What <code>make demo</code> prints</summary>\n\n```text\n{output}```\n\n</details>\n"
+    return f"```text\n{output}```\n\n"
 
 
 def masked(text: str) -> str:

@@ -45,6 +45,10 @@ def test_nobody_has_to_read_a_sentence_twice(path: Path) -> None:
     assert found_in(path.read_text()) == []
 
 
+def test_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_a_docstring_begins_with_its_verb(name: str) -> None:
     functions = [node for node in ast.walk(TREES[name]) if isinstance(node, ast.FunctionDef)]
