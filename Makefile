@@ -88,11 +88,11 @@ faults: build ## the whole sweep: a fault at every system call of ADD and DEL, e
 	@tools/prepare.sh test
 	CNI_PTP_FAULTS=all $(UNSHARE) .venv/bin/python -m pytest -n auto tests/faults
 
-# Kept in build/kernels: the Debian systems and kernels, 2 min each to get.
-kernels: PACKAGES += debootstrap debian-archive-keyring qemu-system-x86 cpio
-kernels: build ## run it on Debian's kernels 5.10, 6.1 and 6.12 in virtual machines, as root (1 min each)
+# Kept in build/vm: the Debian systems and kernels, 2 min each to get.
+vm: PACKAGES += debootstrap debian-archive-keyring qemu-system-x86 cpio
+vm: build ## run it on Debian's kernels 5.10, 6.1 and 6.12 in virtual machines, as root (1 min each)
 	@tools/prepare.sh test
-	@tests/kernels/run.sh
+	@tests/vm/run.sh
 
 readme: build ## put what the demo prints into docs/demo.md, and the figures of docs/performance.json into README.md
 	python3 -I -S tools/demo_output.py
@@ -105,5 +105,5 @@ help: ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; \
 		do printf '  make %-11s %s\n' "$$target" "$$text"; done
 
-.PHONY: e2e containerd2 hosts newcomer kernels build demo install uninstall verify manifest test lint bench faults readme clean help
+.PHONY: e2e containerd2 hosts newcomer vm build demo install uninstall verify manifest test lint bench faults readme clean help
 .DEFAULT_GOAL := build

@@ -16,7 +16,7 @@ import pytest
 
 from cni_ptp.base.errors import CniError
 from cni_ptp.cni.args import parse
-from tests.adversary.test_lists import add_addresses, add_routes, name_often
+from tests.adversary.many import add_addresses, add_routes, name_often
 from tests.console.people import CONF, CONF_DIR, Screen, attach, configure
 from tests.namespaces import Host
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.test_attach import conf
+from tests.configurations import conf
 from tests.contract.traffic import listening, lost_packets
 from tests.faults.sweep import is_reachable
 from tests.namespaces import Container, Host

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.build.test_built_file import launch_code
+from tests.build.checkouts import launch_code
 from tests.namespaces import Host
 
 # What of the standard library a call may load beyond what `-I -S -c pass` does, and why; but for two, all is C.

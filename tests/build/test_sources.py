@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cni_ptp.bundle import manifest, pack
-from tests.build.test_built_file import ROOT, checkout, interpreters
+from tests.build.checkouts import ROOT, checkout, interpreters
 
 STRAY = {
     "cni_ptp/evil.py": "a module",

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.test_attach import conf
+from tests.configurations import conf
 from tests.namespaces import Host
 from tests.security.trace import whole
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cni_ptp.bundle import comparison, pack
-from tests.build.test_built_file import built_by, checkout, interpreters
+from tests.build.checkouts import built_by, checkout, interpreters
 
 
 @pytest.fixture(scope="module")

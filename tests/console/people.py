@@ -7,6 +7,7 @@ import os
 import pty
 import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +77,17 @@ class Screen:
         self.read()
         os.close(self._terminal)
         return self._process.wait(30)
+
+
+def listed(host: Host) -> list[dict[str, Any]]:
+    done = ask(host, "list", "--json", "--conf-dir", CONF_DIR)
+    assert done.stderr == ""
+    documents: list[dict[str, Any]] = json.loads(done.stdout)
+    return documents
+
+
+def make_old(directory: str = "/var/lib/cni/networks/mynet") -> None:
+    """The leases are from before any ADD that may be at work."""
+    then = time.time() - 600
+    for name in os.listdir(directory):
+        os.utime(os.path.join(directory, name), (then, then))

@@ -6,32 +6,16 @@ import fcntl
 import json
 import os
 import subprocess
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cni_ptp.cni.attachment import Attachment
 from tests.bounds import until
-from tests.console.people import CONF, CONF_DIR, ask, attach, configure
+from tests.console.people import CONF, CONF_DIR, ask, attach, configure, listed, make_old
 from tests.namespaces import Host
 
 _F_SETPIPE_SZ = 1031  # include/uapi/linux/fcntl.h; the module fcntl has it since Python 3.10
-
-
-def listed(host: Host) -> list[dict[str, Any]]:
-    done = ask(host, "list", "--json", "--conf-dir", CONF_DIR)
-    assert done.stderr == ""
-    documents: list[dict[str, Any]] = json.loads(done.stdout)
-    return documents
-
-
-def make_old(directory: str = "/var/lib/cni/networks/mynet") -> None:
-    """The leases are from before any ADD that may be at work."""
-    then = time.time() - 600
-    for name in os.listdir(directory):
-        os.utime(os.path.join(directory, name), (then, then))
 
 
 def vanish(host: Host, name: str) -> None:

@@ -64,7 +64,7 @@ def test_a_healthy_host_is_called_healthy_and_left_as_it_is(doctor: Doctor) -> N
     assert (doctor.host.snapshot(), doctor.host.run("nft", "list", "ruleset").stdout) == before
 
 
-def test_missing_capabilities(doctor: Doctor) -> None:
+def test_missing_capabilities_are_named(doctor: Doctor) -> None:
     drop = ("setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin")
     doctor.says(PROBLEM, "capabilities", "CAP_NET_ADMIN is missing", "as root", prefix=drop)
 
@@ -215,7 +215,7 @@ def test_a_configuration_with_any_number_under_an_unknown_key_is_no_trouble(doct
     doctor.says(OK)
 
 
-def test_no_configuration(doctor: Doctor) -> None:
+def test_a_host_without_a_configuration_is_told_so(doctor: Doctor) -> None:
     (Path(CONF_DIR) / "10-mynet.conf").unlink()
     doctor.says(WARNING, "configuration", "names ptp", "--conflist")
 

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from cni_ptp.cni.attachment import Attachment
-from tests.console.people import CONF, CONF_DIR, ask, attach, configure
-from tests.console.test_attachments import listed, make_old
-from tests.masquerade.test_masquerade import GO_NFTABLES
+from tests.console.people import CONF, CONF_DIR, ask, attach, configure, listed, make_old
+from tests.masquerade.network import GO_NFTABLES
 from tests.namespaces import Host
 
 

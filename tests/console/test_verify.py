@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from cni_ptp.bundle import built_file, pack
-from tests.build.test_built_file import built_by, interpreters
+from tests.build.checkouts import built_by, interpreters
 from tests.namespaces import Host
 
 VERIFIED, DIFFERS, USAGE, OTHER_PYTHON = 0, 1, 2, 3

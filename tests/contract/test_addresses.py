@@ -6,23 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.configurations import static
 from tests.contract.traffic import listening, lost_packets
 from tests.namespaces import Host
-
-
-def static(
-    addresses: list[tuple[str, str | None]], routes: list[dict[str, Any]] | None = None, **more: Any
-) -> dict[str, Any]:
-    """A configuration with these (address, gateway)."""
-    listed = [{"address": a, **({"gateway": g} if g else {})} for a, g in addresses]
-    return {
-        "cniVersion": "1.0.0",
-        "name": "n",
-        "type": "ptp",
-        "ipam": {"type": "static", "addresses": listed, "routes": routes or []},
-        **more,
-    }
-
 
 MIXES: dict[str, list[tuple[str, str | None]]] = {
     "/31": [("10.0.0.0/31", "10.0.0.1")],

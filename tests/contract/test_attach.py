@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
+from tests.configurations import VERSIONS, conf
 from tests.contract.traffic import listening, lost_packets
 from tests.namespaces import Host
 
-VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
-RANGES = {"v4": [[{"subnet": "10.1.2.0/24"}]], "v6": [[{"subnet": "2001:db8:1::/66"}]]}
 GATEWAYS = {"v4": "10.1.2.1", "v6": "2001:db8:1::1"}
-ROUTES = {
-    "v4": [{"dst": "0.0.0.0/0"}, {"dst": "192.168.0.0/16"}, {"dst": "1.2.3.4/32"}],
-    "v6": [{"dst": "::/0"}],
-}
-
-
-def conf(version: str, families: list[str], **more: Any) -> dict[str, Any]:
-    """A configuration with one address of each family."""
-    return {
-        "cniVersion": version,
-        "name": "mynet",
-        "type": "ptp",
-        "ipam": {
-            "type": "host-local",
-            "ranges": [r for f in families for r in RANGES[f]],
-            "routes": [r for f in families for r in ROUTES[f]],
-        },
-        **more,
-    }
 
 
 @pytest.mark.parametrize("families", [["v4"], ["v6"], ["v4", "v6"]], ids=["v4", "v6", "dual"])

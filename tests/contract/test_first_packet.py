@@ -10,7 +10,7 @@ import contextlib
 import socket
 from collections.abc import Iterator
 
-from tests.contract.test_attach import conf
+from tests.configurations import conf
 from tests.contract.traffic import lost_packets
 from tests.namespaces import Host, entered
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.test_addresses import static
-from tests.contract.test_attach import conf
+from tests.configurations import conf, static
 from tests.namespaces import Host
 
 MAC = "02:00:00:00:00:07"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.configurations import conf
 from tests.console.people import CONF, CONF_DIR, ask, attach, configure
-from tests.contract.test_attach import conf
 from tests.contract.traffic import listening, seen_source
 from tests.namespaces import Host
 from tests.sysctls import FAMILIES, read_only, turn_on

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.test_addresses import static
+from tests.configurations import static
 from tests.contract.traffic import listening, lost_packets
 from tests.namespaces import Host, Place
 

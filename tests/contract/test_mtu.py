@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.test_attach import conf
+from tests.configurations import conf
 from tests.namespaces import Container, Host
 
 

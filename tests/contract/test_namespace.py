@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.contract.test_attach import conf
+from tests.configurations import conf
 from tests.namespaces import Host
 
 CONF = conf("1.0.0", ["v4", "v6"], ipMasq=True)

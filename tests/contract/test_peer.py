@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.test_attach import VERSIONS, conf
+from tests.configurations import VERSIONS, conf
 from tests.contract.traffic import listening, lost_packets
 from tests.namespaces import Host
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.test_attach import VERSIONS, conf
+from tests.configurations import VERSIONS, conf
 from tests.namespaces import Host
 
 VERSION_REPLY = (

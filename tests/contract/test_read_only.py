@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.bounds import until
+from tests.configurations import conf
 from tests.console.people import CONF, CONF_DIR, ask, configure
-from tests.contract.test_attach import conf
 from tests.contract.traffic import listening, lost_packets
 from tests.namespaces import Host
 from tests.router import advertise

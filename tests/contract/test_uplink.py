@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.bounds import until
+from tests.configurations import conf
 from tests.console.people import CONF, CONF_DIR, ask, configure
-from tests.contract.test_attach import conf
 from tests.namespaces import Host, Place
 from tests.router import advertise
 from tests.sysctls import turn_on

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.test_attach import conf
+from tests.configurations import conf
 from tests.namespaces import Host
 
 CONF = conf("1.1.0", ["v4", "v6"], ipMasq=True, antiSpoof=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.test_attach import conf
+from tests.configurations import conf
 from tests.namespaces import Host, refuse_initial_namespace
 
 CLOSED = [fds for size in (1, 2, 3) for fds in combinations((0, 1, 2), size)]

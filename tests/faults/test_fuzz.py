@@ -16,8 +16,8 @@ from cni_ptp.base.errors import DecodeError
 from cni_ptp.netlink import nft, rt_link, rt_link_dump, rt_route_dump
 from cni_ptp.netlink.exchange import Exchange
 from cni_ptp.system import signals
+from tests.fuzz.full import COMMON, ENVIRON, HOST_LOCAL, STATIC
 from tests.fuzz.mutate import changed, damaged
-from tests.fuzz.test_core import COMMON, ENVIRON, HOST_LOCAL, STATIC
 from tests.golden import HERE, datagrams
 from tests.namespaces import Host
 

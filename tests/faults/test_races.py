@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.test_attach import conf
+from tests.configurations import conf
 from tests.namespaces import Host, Reply, refuse_initial_namespace
 
 WHOLE = os.environ.get("CNI_PTP_FAULTS") == "all"

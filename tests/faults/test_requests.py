@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.configurations import conf
 from tests.conftest import ROOT
-from tests.contract.test_attach import conf
 from tests.namespaces import Host, refuse_initial_namespace
 
 STRIDE = 1 if os.environ.get("CNI_PTP_FAULTS") == "all" else 3

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.bounds import until
-from tests.contract.test_attach import conf
+from tests.configurations import conf
 from tests.faults.waiting import has_open, is_in
 from tests.namespaces import Host, refuse_initial_namespace
 

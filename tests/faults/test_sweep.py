@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.test_attach import conf
+from tests.configurations import conf
 from tests.faults.sweep import ERRNOS, SHORT, Call, Point, answer_of, difference, judged
 from tests.namespaces import REFERENCE, Host
 

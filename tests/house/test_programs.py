@@ -32,9 +32,9 @@ WORDS = {"?host", "?route", "?pytest", "?file"}
 # The target that runs a file, where `make test` does not, and the packages of the Debian that it runs it in.
 TARGETS = {
     "tests/e2e/": "e2e", "tools/busybox_image.py": "e2e", "tests/hosts/": "hosts", "tools/debian_root.sh": "hosts",
-    "tests/kernels/": "kernels",
+    "tests/vm/": "vm",
 }  # fmt: skip
-INSIDE = {"tests/kernels/run.sh": {"kmod"}, "tests/kernels/init.sh": {"iproute2", "nftables", "kmod"}}
+INSIDE = {"tests/vm/run.sh": {"kmod"}, "tests/vm/init.sh": {"iproute2", "nftables", "kmod"}}
 
 
 def query(*argv: str) -> str:

@@ -15,7 +15,7 @@ from cni_ptp.netlink.rt_route import get_route
 from cni_ptp.netlink.rt_route_read import read_route
 from cni_ptp.netlink.sock import NETLINK_ROUTE, Socket
 from tests.bounds import until
-from tests.contract.test_attach import conf
+from tests.configurations import conf
 from tests.descriptors import INHERITED, with_descriptors
 from tests.namespaces import Host, entered
 

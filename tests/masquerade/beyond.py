@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.contract.traffic import listening, seen_source
-from tests.masquerade.test_masquerade import OUTSIDE, outside
+from tests.masquerade.network import OUTSIDE, outside
 from tests.namespaces import Container, Host
 
 # By IP version: an address of the machine that is reached through its other one, and the network it is in.

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.contract.traffic import listening, seen_source
-from tests.masquerade.test_masquerade import base_chains, masq, outside, traced
+from tests.masquerade.network import base_chains, masq, outside, traced
 from tests.namespaces import Host
 
 GO = Path("/usr/lib/cni")

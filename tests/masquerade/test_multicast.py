@@ -14,7 +14,7 @@ from cni_ptp.base.ip import parse_ip
 from cni_ptp.cni.attachment import Attachment
 from cni_ptp.firewall import masquerade_add
 from cni_ptp.firewall.session import Session
-from tests.masquerade.test_masquerade import base_chains, outside
+from tests.masquerade.network import base_chains, outside
 from tests.namespaces import Host, Place
 
 # version: source, its prefix length, multicast group, address beyond the host, what is seen there

@@ -10,7 +10,7 @@ from cni_ptp.cni.attachment import Attachment
 from cni_ptp.firewall import nft_add, nft_del, nft_socket
 from cni_ptp.firewall.nft_table import INET
 from tests.masquerade.beyond import FAR, NEAR, OTHER, SPARED, SPARED_NETWORK, beyond, own, seen
-from tests.masquerade.test_masquerade import RULESET, Counted, masq
+from tests.masquerade.network import RULESET, Counted, masq
 from tests.namespaces import Host
 
 VERSIONS = [4, 6]

@@ -17,7 +17,7 @@ from cni_ptp.cni.masquerade_options import Variant
 from cni_ptp.firewall import nft_add, nft_del, nft_socket
 from cni_ptp.firewall.nft_table import INET, SPLIT
 from tests.masquerade.beyond import FAR, NEAR, OTHER, SPARED, SPARED_NETWORK, beyond, own, seen
-from tests.masquerade.test_masquerade import Counted, base_chains, masq
+from tests.masquerade.network import Counted, base_chains, masq
 from tests.namespaces import Container, Host, entered
 
 VERSIONS = [4, 6]

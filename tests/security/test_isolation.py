@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cni_ptp.console.cli import COMMANDS
-from tests.build.test_built_file import interpreters
+from tests.build.checkouts import interpreters
 from tests.console.people import CONF, CONF_DIR, attach, configure
 from tests.descriptors import INHERITED, with_descriptors
 from tests.namespaces import Host

@@ -10,7 +10,7 @@ from cni_ptp.base.ip import parse_cidr, parse_ip
 from cni_ptp.cni import conf
 from cni_ptp.cni.masquerade_options import Options, Variant
 from cni_ptp.netlink.nft_interval import bounds
-from tests.unit.test_conf import asked, read, refused
+from tests.unit.configuration import asked, read, refused
 
 
 def options(**members: Any) -> Options | None:

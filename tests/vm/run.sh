@@ -4,12 +4,12 @@
 # Prints a line a kernel; exit status 0 if all is right.  SUITES=bookworm selects.
 set -eu
 cd "$(dirname "$0")/../.."
-mkdir -p build/kernels
+mkdir -p build/vm
 failed=0
 
-# make_kernel SUITE: build/kernels/SUITE has vmlinuz and lib/modules; build/kernels/SUITE-root the Debian.
+# make_kernel SUITE: build/vm/SUITE has vmlinuz and lib/modules; build/vm/SUITE-root the Debian.
 make_kernel() {
-    root=build/kernels/$1-root kernel=build/kernels/$1
+    root=build/vm/$1-root kernel=build/vm/$1
     tools/debian_root.sh "$1" "$root" python3,iproute2,nftables,kmod
     [ ! -e "$kernel/vmlinuz" ] || return 0
     cp /etc/resolv.conf "$root/etc/resolv.conf"
@@ -38,13 +38,13 @@ make_kernel() {
     rm -rf "$root/tmp/image" "$root"/usr/share/locale/* "$root"/usr/share/man/* "$root"/var/cache/apt/*.bin
 }
 
-# boot SUITE: the journey on that kernel, its words in build/kernels/SUITE.console.
+# boot SUITE: the journey on that kernel, its words in build/vm/SUITE.console.
 boot() {
-    root=build/kernels/$1-root kernel=build/kernels/$1
+    root=build/vm/$1-root kernel=build/vm/$1
     mkdir -p "$root/usr/lib/cni"
     cp dist/ptp "$root/usr/lib/cni/ptp"
     cp tests/hosts/journey.py "$root/journey.py"
-    cp tests/kernels/init.sh "$root/init"
+    cp tests/vm/init.sh "$root/init"
     chmod +x "$root/init"
     # Not compressed: in software emulation the kernel would be longer at unpacking it than at the journey.
     (cd "$root" && find . -xdev ! -path './proc/*' ! -path './sys/*' | cpio --quiet -o -H newc) >"$kernel.cpio"
@@ -58,11 +58,11 @@ boot() {
 for suite in ${SUITES:-bullseye bookworm trixie}; do
     make_kernel "$suite"
     if boot "$suite"; then
-        echo "right: $suite: $(tr -d '\r' <build/kernels/"$suite".console | grep -a -o 'kernel .*, Python .*')"
+        echo "right: $suite: $(tr -d '\r' <build/vm/"$suite".console | grep -a -o 'kernel .*, Python .*')"
     else
         failed=1
         echo "WRONG: $suite"
-        tail -n 30 build/kernels/"$suite".console
+        tail -n 30 build/vm/"$suite".console
     fi
 done
 exit "$failed"
