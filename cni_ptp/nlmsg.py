@@ -124,6 +124,10 @@ class Attr:
     def __repr__(self) -> str:
         return self.name
 
+    def of(self, kind: Kind) -> Attr:
+        """Return the same attribute as it is read or written where its payload is of another kind."""
+        return Attr(self.number, self.name, kind)
+
 
 class Table(Kind):
     """A set of attributes, behind a fixed header if there is one; also the kind of a nested attribute.

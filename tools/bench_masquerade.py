@@ -24,7 +24,8 @@ sys.path.append(str(ROOT))
 from cni_ptp import iptables_cmd  # noqa: E402
 from cni_ptp.cni.attachment import Attachment  # noqa: E402
 from cni_ptp.firewall import nft_add, nft_socket, nft_transaction  # noqa: E402
-from cni_ptp.firewall.nft_table import INET, element_comment, element_places  # noqa: E402
+from cni_ptp.firewall.nft_table import INET, element_places  # noqa: E402
+from cni_ptp.firewall.owner_mark import element_comment  # noqa: E402
 from cni_ptp.netlink import nft, nft_element  # noqa: E402
 from cni_ptp.netlink.sock import Socket  # noqa: E402
 from cni_ptp.nlmsg import Request  # noqa: E402

@@ -60,8 +60,8 @@ _GROUPS = (
     ("veth.unnamed",),  # of CHECK, and of whatever meets what the Go plugin attached
     ("netlink.rt_route_dump",),  # of CHECK, and of an ADD with "mtu": "auto"
     ("commands.check",),
-    ("firewall.session", "firewall.iptables_legacy", "firewall.nft_table"),  # of ADD and DEL
-    ("firewall.nft_transaction",),
+    ("firewall.session", "firewall.iptables_legacy", "firewall.nft_table", "netlink.nft"),  # of ADD and DEL
+    ("firewall.nft_transaction", "firewall.owner_mark"),
     ("firewall.masquerade_add",),
     ("firewall.masquerade_del",),  # of DEL
     ("firewall.nft_del",),

@@ -104,7 +104,7 @@ def _defaults(sock: Socket) -> list[Default]:
             for _, ifindex in nexthops(reply):
                 answer = sock.ask(get_link_by_index(ifindex))[0]
                 if answer.error is None and ifindex != 1:
-                    found.append(Default(route, Link(answer.one()), reply[0][5] == _RTPROT_RA))
+                    found.append(Default(route, Link(answer.one()), route.protocol == _RTPROT_RA))
     return found
 
 

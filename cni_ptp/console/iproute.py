@@ -122,4 +122,4 @@ def _tells(reply: Any) -> bool:
     """Return whether a route is one that somebody made on purpose."""
     route = read_route(reply)
     noise = len(route.dst) == 16 and (route.dst[0] == 0xFF or is_link_local(route.dst))
-    return route.table == RT_TABLE_MAIN and reply[0][7] == RTN_UNICAST and not noise
+    return route.table == RT_TABLE_MAIN and route.type == RTN_UNICAST and not noise

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 
 from ..base.errors import KERNEL_REFUSED, CniError, NetlinkError, words_of
-from ..cni.attachment import Attachment, digest, go_network_hash
+from ..cni.attachment import Attachment
 from ..netlink import nft, nft_define, nft_dump
 from ..netlink.nft import exists
 from ..netlink.nft_element import delete_element
@@ -28,6 +28,7 @@ from .antispoof_ruleset import (
 )
 from .nft_table import GUARD
 from .nft_transaction import commit, generation, retry
+from .owner_mark import mark, marks, network_marks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,9 +65,9 @@ def _try_add(sock: Socket, attachment: Attachment, addresses: list[bytes]) -> No
     if guarded:
         changes += _deletions(sock, {key})
     for table in SETS:
-        changes.append(nft.new_element(table, GUARDED, key, _comment(attachment)))
+        changes.append(nft.new_element(table, GUARDED, key, mark(attachment)))
         for name, source in source_keys(table, key, addresses):
-            changes.append(nft.new_element(table, name, source, _comment(attachment)))
+            changes.append(nft.new_element(table, name, source, mark(attachment)))
     commit(sock, changes, genid)
 
 
@@ -83,22 +84,21 @@ def _try_remove(sock: Socket, key: bytes) -> None:
 
 def gc(network: str, valid: list[Attachment]) -> None:
     """Remove the guards of host ends of the network but those of valid attachments; delete a table that guards none."""
-    keep = {_comment(attachment) for attachment in valid}
-    marks = (f"{network} ", f"#{go_network_hash(network)} ")
+    keep = {text for attachment in valid for text in marks(attachment)}
     try:
         sock = open_socket()
     except CniError:
         return  # a kernel without nf_tables has nothing of ours
     with sock:
-        retry("collect stale guards against spoofing", lambda: _collect(sock, marks, keep))
+        retry("collect stale guards against spoofing", lambda: _collect(sock, network_marks(network), keep))
 
 
-def _collect(sock: Socket, marks: tuple[str, ...], keep: set[str]) -> None:
+def _collect(sock: Socket, network: tuple[str, ...], keep: set[str]) -> None:
     while True:
         genid = generation(sock.ask(nft.get_generation())[0])
         tables = [table for table in SETS if exists(sock.ask(nft.get_table(table))[0])]
         listed = {element for table in tables for element in _elements(sock, table, GUARDED)}
-        stale = sorted({key for key, comment in listed if comment.startswith(marks) and comment not in keep})
+        stale = sorted({key for key, comment in listed if comment.startswith(network) and comment not in keep})
         if stale:
             commit(sock, _deletions(sock, set(stale[:_MOST_DELETIONS])), genid)
             continue
@@ -149,14 +149,6 @@ def key_of(veth: str) -> bytes:
 def _name(key: bytes) -> str:
     """Return the link that a key begins with."""
     return key[:IFNAMSIZ].rstrip(b"\0").decode("utf-8", "replace")
-
-
-def _comment(attachment: Attachment) -> str:
-    """Return whose an element is: in clear, or by hashes if nft would not take the text back."""
-    text = attachment.owner()
-    if len(text) < nft.MOST_COMMENT and text.isascii() and text.isprintable() and '"' not in text:
-        return text
-    return f"#{go_network_hash(attachment.network)} #{digest(text)[:64]}"
 
 
 def look(sock: Socket, key: bytes) -> tuple[int, bool, bool, list[str]]:

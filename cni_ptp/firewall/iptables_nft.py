@@ -12,7 +12,7 @@ from ..base.errors import NetlinkError
 from ..base.ip import bits, text_of
 from ..cni.attachment import Attachment, go_network_hash
 from ..netlink import nft, nft_expr, nft_rule
-from ..netlink.nft import exists
+from ..netlink.nft import NFTA_DATA_VALUE, exists
 from ..netlink.nft_define import delete_chain
 from ..netlink.nft_element import comment_of
 from .nft_socket import open_socket
@@ -87,7 +87,7 @@ def source_of(attrs: dict[object, object], offset: int, length: int) -> bytes | 
     expressions = nft_expr.read(attrs.get(nft_rule.NFTA_RULE_EXPRESSIONS, []))  # type: ignore[arg-type]
     for (name, load), (compare, data) in zip(expressions, expressions[1:]):
         if name == "payload" and compare == "cmp" and load.get(nft_expr.NFTA_PAYLOAD_OFFSET) == offset:
-            value: bytes = data.get(nft_expr.NFTA_CMP_DATA, {}).get(nft_expr.NFTA_DATA_VALUE, b"")
+            value: bytes = data.get(nft_expr.NFTA_CMP_DATA, {}).get(NFTA_DATA_VALUE, b"")
             if len(value) == length:
                 return value
     return None

@@ -9,6 +9,7 @@ import _struct as struct
 
 from ..base.ip import cidr_text, network_of
 from ..netlink import nft_expr
+from ..netlink.nft import NFTA_DATA_VALUE
 from ..netlink.nft_rule import NFTA_RULE_EXPRESSIONS, RULE
 
 TYPE_CHECKING = False
@@ -65,10 +66,10 @@ def spared_by(rule: list[Expression], version: int, codes: tuple[int, ...]) -> N
     if "payload" not in matches:
         return bytes(size), 0
     load, compare = matches["payload"], matches.get("cmp", {})
-    value: bytes = compare.get(nft_expr.NFTA_CMP_DATA, {}).get(nft_expr.NFTA_DATA_VALUE, b"")
+    value: bytes = compare.get(nft_expr.NFTA_CMP_DATA, {}).get(NFTA_DATA_VALUE, b"")
     if load.get(nft_expr.NFTA_PAYLOAD_OFFSET) != offset or compare.get(nft_expr.NFTA_CMP_OP) != nft_expr.NFT_CMP_EQ:
         return None
-    mask: bytes = matches.get("bitwise", {}).get(nft_expr.NFTA_BITWISE_MASK, {}).get(nft_expr.NFTA_DATA_VALUE, b"")
+    mask: bytes = matches.get("bitwise", {}).get(nft_expr.NFTA_BITWISE_MASK, {}).get(NFTA_DATA_VALUE, b"")
     length = bin(int.from_bytes(mask, "big")).count("1") if mask else 8 * len(value)
     return network_of(value.ljust(size, b"\0"), length), length
 

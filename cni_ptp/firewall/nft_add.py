@@ -19,8 +19,9 @@ from ..netlink.nft import (
     get_set,
     new_element,
 )
-from .nft_table import LAYOUTS, POSTROUTING, PRIORITY, element_comment, element_places, table_of
+from .nft_table import LAYOUTS, POSTROUTING, PRIORITY, element_places, table_of
 from .nft_transaction import commit, generation, retry
+from .owner_mark import element_comment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

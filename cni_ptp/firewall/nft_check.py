@@ -13,7 +13,6 @@ from ..netlink.nft_dump import NFTA_TABLE_USE, dump_bounds, dump_sets, get_table
 from ..netlink.nft_element import comment_in
 from .nft_compare import facts_of, is_dormant, rules_of
 from .nft_del import deletions
-from .nft_owner import network_marks, owner_marks, parse_comment, variant_of
 from .nft_ruleset import chains, rules, subnet_set_length, table_requests
 from .nft_search import search
 from .nft_socket import open_socket
@@ -29,6 +28,7 @@ from .nft_table import (
     variant_set,
 )
 from .nft_transaction import commit, generation, retry
+from .owner_mark import network_marks, owner_marks, parse_comment, variant_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from ..base.ip import version_of
 from ..netlink.nft import exists, get_element, get_generation
 from ..netlink.nft_element import comment_in, delete_element
-from .nft_owner import owner_marks, parse_comment, variant_of
 from .nft_table import element_places, masq_set, table_of
 from .nft_transaction import commit, generation, retry
+from .owner_mark import owner_marks, parse_comment, variant_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

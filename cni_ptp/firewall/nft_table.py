@@ -1,13 +1,12 @@
 """What is where in nf_tables: our tables, the sets and elements in them and how each says whose it is; others' chains.
 
-What our table for masquerading consists of, and why, stands in nft_ruleset; nft_owner reads whose an element is.  Pure.
+What our table for masquerading consists of, and why, stands in nft_ruleset, whose an element is in owner_mark.  Pure.
 """
 
 from __future__ import annotations
 
 from ..base.ip import bits, network_of, version_of
-from ..cni.attachment import Attachment, digest, go_network_hash
-from ..netlink.nft import MOST_COMMENT
+from ..cni.attachment import Attachment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,23 +88,6 @@ def table_of(layout: Layout, version: int) -> str:
         if version in versions:
             return table
     raise ValueError(f"no table for IP version {version}")
-
-
-# --- whose an element is --------------------------------------------------------------------------------------------
-
-
-def element_comment(attachment: Attachment, length: int, count: int, variant: str = "") -> str:
-    """Return the owner in clear, the prefix length, the count of addresses if there are several, the variant if any.
-
-    Hashes stand for an owner that is too long or has characters that nft would not take back.
-    """
-    tail = f"/{length} of {count}" if count > 1 else f"/{length}"
-    if variant:
-        tail = f"{tail} as {variant}"
-    text = f"{attachment.owner()} {tail}"
-    if len(text) <= MOST_COMMENT and text.isascii() and text.isprintable() and '"' not in text:
-        return text
-    return f"#{go_network_hash(attachment.network)} #{digest(attachment.owner())[:64]} {tail}"
 
 
 def element_places(addr: bytes, length: int, variant: str = "") -> list[tuple[str, bytes]]:

@@ -10,9 +10,9 @@ from ..netlink.nft import exists, get_element, get_generation, get_set, new_elem
 from ..netlink.nft_element import comment_in, delete_element
 from ..netlink.rt_link import Link, get_link
 from ..netlink.sock import NETLINK_ROUTE, Socket
-from .nft_owner import host_veth_of, parse_comment, variant_of
 from .nft_table import element_places
 from .nft_transaction import commit, generation, retry
+from .owner_mark import host_veth_of, parse_comment, variant_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ net/netfilter/nft_{meta,cmp,payload,bitwise,lookup,immediate,masq,nat}.c.
 from __future__ import annotations
 
 from ..nlmsg import BE32, BYTES, STRZ, Attr
-from .nft import Nest
+from .nft import NFTA_DATA_VALUE, NFTA_LIST_ELEM, Nest
 from .nft_array import Array
 
 TYPE_CHECKING = False
@@ -26,11 +26,10 @@ NFT_GOTO, NFT_RETURN = 0xFFFFFFFC, 0xFFFFFFFB  # -4 and -5 as the u32 they trave
 
 NFTA_EXPR_NAME = Attr(1, "NFTA_EXPR_NAME", STRZ)
 NFTA_EXPR_DATA = Attr(2, "NFTA_EXPR_DATA", Nest())
-_RAW_EXPR_DATA = Attr(2, "NFTA_EXPR_DATA", BYTES)  # read later, by the expression's name
-NFTA_LIST_ELEM = Attr(1, "NFTA_LIST_ELEM", Nest(NFTA_EXPR_NAME, _RAW_EXPR_DATA))
-EXPRESSIONS = Array(NFTA_LIST_ELEM)
+_RAW_EXPR_DATA = NFTA_EXPR_DATA.of(BYTES)  # read later, by the expression's name
+_EXPRESSION = NFTA_LIST_ELEM.of(Nest(NFTA_EXPR_NAME, _RAW_EXPR_DATA))
+EXPRESSIONS = Array(_EXPRESSION)
 
-NFTA_DATA_VALUE = Attr(1, "NFTA_DATA_VALUE", BYTES)
 NFTA_VERDICT_CODE = Attr(1, "NFTA_VERDICT_CODE", BE32)
 NFTA_VERDICT_CHAIN = Attr(2, "NFTA_VERDICT_CHAIN", STRZ)
 NFTA_DATA_VERDICT = Attr(2, "NFTA_DATA_VERDICT", Nest(NFTA_VERDICT_CODE, NFTA_VERDICT_CHAIN))
@@ -104,7 +103,7 @@ KINDS = {
 
 
 def _expression(name: str, *parts: bytes) -> bytes:
-    return NFTA_LIST_ELEM([NFTA_EXPR_NAME(name), NFTA_EXPR_DATA(parts)])
+    return _EXPRESSION([NFTA_EXPR_NAME(name), NFTA_EXPR_DATA(parts)])
 
 
 def meta_nfproto(dreg: int) -> bytes:

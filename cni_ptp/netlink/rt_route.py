@@ -21,6 +21,8 @@ RTNH_F_ONLINK = 4
 RTM_F_FIB_MATCH = 0x2000
 # rtm_family, rtm_dst_len, rtm_src_len, rtm_tos, rtm_table, rtm_protocol, rtm_scope, rtm_type, rtm_flags
 RTMSG = Struct("=BBBBBBBBI")
+# Where in it a field is, for those who need just that one of a reply.
+RTM_DST_LEN, RTM_TABLE, RTM_TYPE = 1, 4, 7
 
 RTA_DST = Attr(1, "RTA_DST", BYTES)
 RTA_OIF = Attr(4, "RTA_OIF", U32)
@@ -41,10 +43,24 @@ class FibRoute:
     """A route of the kernel's table, planned or found.
 
     dst, gw, src: packed or None.  table, scope, priority: the kernel's numbers.  mtu, advmss: bytes, 0 for none.
-    onlink: the gateway is taken to be on the link whatever the other routes say.
+    onlink: the gateway is taken to be on the link whatever the other routes say.  type, protocol: RTN_*, RTPROT_*.
     """
 
-    __slots__ = ("dst", "length", "gw", "src", "table", "scope", "priority", "mtu", "advmss", "onlink", "ifindex")
+    __slots__ = (
+        "dst",
+        "length",
+        "gw",
+        "src",
+        "table",
+        "scope",
+        "priority",
+        "mtu",
+        "advmss",
+        "onlink",
+        "ifindex",
+        "type",
+        "protocol",
+    )
 
     def __init__(
         self,
@@ -59,6 +75,8 @@ class FibRoute:
         advmss: int = 0,
         onlink: bool = False,
         ifindex: int = 0,
+        type: int = RTN_UNICAST,
+        protocol: int = RTPROT_BOOT,
     ) -> None:
         self.dst = dst
         self.length = length
@@ -71,6 +89,8 @@ class FibRoute:
         self.advmss = advmss
         self.onlink = onlink
         self.ifindex = ifindex
+        self.type = type
+        self.protocol = protocol
 
     def __str__(self) -> str:
         text = cidr_text(self.dst, self.length)
@@ -94,7 +114,7 @@ def new_route(route: FibRoute, ifindex: int, ifname: str, exclusive: bool) -> Re
     flags = RTNH_F_ONLINK if route.onlink else 0
     family = family_of(route.dst)
     body = [
-        RTMSG.pack(family, route.length, 0, 0, table, RTPROT_BOOT, route.scope, RTN_UNICAST, flags),
+        RTMSG.pack(family, route.length, 0, 0, table, route.protocol, route.scope, route.type, flags),
         RTA_DST(route.dst),
         RTA_OIF(ifindex),
     ]

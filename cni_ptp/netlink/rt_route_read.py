@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def read_route(reply: Any) -> FibRoute:
     """Return a route that the kernel sent; for a multipath route without its gateways, see `nexthops`."""
     header, attrs = reply
-    family, length, table, scope = header[0], header[1], header[4], header[6]
+    family, length, _, _, table, protocol, scope, type_, _ = header
     metrics = attrs.get(RTA_METRICS, {})
     return FibRoute(
         attrs.get(RTA_DST, bytes(4 if family == 2 else 16)),
@@ -40,4 +40,6 @@ def read_route(reply: Any) -> FibRoute:
         metrics.get(RTAX_ADVMSS, 0),
         False,
         attrs.get(RTA_OIF, 0),
+        type_,
+        protocol,
     )

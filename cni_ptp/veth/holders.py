@@ -6,7 +6,7 @@ The host routes the address of each attachment, ours or the Go plugin's, at full
 from __future__ import annotations
 
 from ..base.ip import bits
-from ..netlink.rt_route import RTN_LOCAL, get_route, is_no_route
+from ..netlink.rt_route import RTM_DST_LEN, RTM_TYPE, RTN_LOCAL, get_route, is_no_route
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ def held(host: Socket, addresses: Sequence[bytes], types: dict[bytes, int]) -> s
                 raise answer.error
         else:
             rtmsg = answer.messages[0].payload  # the attributes need not be read
-            if rtmsg[1] == bits(address):  # rtm_dst_len
-                types[address] = rtmsg[7]  # rtm_type
+            if rtmsg[RTM_DST_LEN] == bits(address):
+                types[address] = rtmsg[RTM_TYPE]
     return {address for address in addresses if types[address]}
 
 

@@ -114,10 +114,9 @@ def routed_over(host: Socket, address: bytes) -> Link | None:
         if is_no_route(answer.error):
             return None
         raise answer.error
-    reply = answer.one()
-    route = read_route(reply)
+    route = read_route(answer.one())
     # A kernel's own route is to an address of the host, which has no local route yet while it is tentative (IPv6).
-    if route.length != bits(address) or reply[0][7] != RTN_UNICAST or reply[0][5] == RTPROT_KERNEL:
+    if route.length != bits(address) or route.type != RTN_UNICAST or route.protocol == RTPROT_KERNEL:
         return None
     found = host.ask(get_link_by_index(route.ifindex))[0]
     return Link(found.one()) if found.error is None else None

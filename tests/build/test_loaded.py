@@ -109,13 +109,15 @@ STATUS = (
 # Of a host whose table is there: nothing that makes it, and nothing that takes away.
 MASQUERADE = (
     modules("firewall")
-    | modules("session masquerade_add foreign iptables_legacy nft_table nft_transaction nft_add", "firewall.")
+    | modules(
+        "session masquerade_add foreign iptables_legacy nft_table owner_mark nft_transaction nft_add", "firewall."
+    )
     | modules("nft", "netlink.")
 )
-UNMASQUERADE = modules("nft_transaction nft_del nft_owner", "firewall.") | modules("nft_element", "netlink.")
+UNMASQUERADE = modules("nft_transaction nft_del owner_mark", "firewall.") | modules("nft_element", "netlink.")
 # The whole table compared with what it should be, and searched for what nobody owns.
 TABLE = modules("firewall") | modules(
-    "nft_table nft_owner nft_compare nft_del nft_ruleset nft_search nft_socket nft_transaction nft_check", "firewall."
+    "nft_table owner_mark nft_compare nft_del nft_ruleset nft_search nft_socket nft_transaction nft_check", "firewall."
 )
 TABLE |= modules("nft nft_array nft_define nft_dump nft_element nft_expr nft_rule", "netlink.")
 MASQUERADE_CHECKED = TABLE | modules("masquerade_check session iptables_legacy", "firewall.")
