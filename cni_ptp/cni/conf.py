@@ -1,7 +1,7 @@
 """The network configuration, validated; the raw bytes are kept for delegated plugins.  Pure.
 
 `read` judges what every CNI plugin must judge, `ptp` the keys of this one; both before any effect.
-Source: CNI SPEC.md "Network configuration format"; README.md for our own keys.
+Source: CNI SPEC.md "Network configuration format"; docs/configuration.md for our own keys.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .masquerade_options import Options
+    from .port_mappings import PortMappings
 
 _MASQUERADE_OPTIONS = ("nonMasqueradeCIDRs", "ipMasqSource", "ipMasqRandomFully", "ipMasqFamilies")
 BACKENDS = ("nftables", "iptables")
@@ -104,10 +105,10 @@ class PtpSettings:
     """The keys of this plugin.
 
     ip_masq_options: None if none of them is given.  mtu: bytes, 0 for the kernel's default, or AUTO.
-    mac: 6 bytes or None.
+    mac: 6 bytes or None.  port_mappings: None if the runtime asks for none.
     """
 
-    __slots__ = ("ip_masq", "ip_masq_backend", "ip_masq_options", "mtu", "dns", "mac", "anti_spoof")
+    __slots__ = ("ip_masq", "ip_masq_backend", "ip_masq_options", "mtu", "dns", "mac", "anti_spoof", "port_mappings")
 
     def __init__(
         self,
@@ -118,6 +119,7 @@ class PtpSettings:
         dns: Dns,
         mac: bytes | None,
         anti_spoof: bool,
+        port_mappings: PortMappings | None,
     ) -> None:
         self.ip_masq = ip_masq
         self.ip_masq_backend = ip_masq_backend
@@ -126,6 +128,7 @@ class PtpSettings:
         self.dns = dns
         self.mac = mac
         self.anti_spoof = anti_spoof
+        self.port_mappings = port_mappings
 
 
 def ptp_settings(conf: NetConf, args: Args) -> PtpSettings:
@@ -146,8 +149,19 @@ def ptp_settings(conf: NetConf, args: Args) -> PtpSettings:
     if mtu > 0 and not _LEAST_MTU <= mtu <= _MOST_MTU:
         raise CniError(INVALID_NETWORK_CONFIG, f"mtu {mtu} cannot be used", f"from {_LEAST_MTU} to {_MOST_MTU}")
     dns = parse_dns(fields.object("dns"))
-    fields.flag("embeddedIPAM", True)  # read by ipam.choose; of a wrong type it is refused here already
-    return PtpSettings(fields.flag("ipMasq"), backend, options, mtu, dns, _mac(conf, args), fields.flag("antiSpoof"))
+    fields.flag("embeddedIPAM", True)  # read by ipam_for; of a wrong type it is refused here already
+    mac, ports = _mac(conf, args), port_mappings(conf)
+    return PtpSettings(fields.flag("ipMasq"), backend, options, mtu, dns, mac, fields.flag("antiSpoof"), ports)
+
+
+def port_mappings(conf: NetConf) -> PortMappings | None:
+    """Return the mappings of ports that the runtime asks for; None if there are none.  CniError 6 or 7."""
+    runtime = conf.runtime_config()
+    if not runtime.has("portMappings"):
+        return None
+    from .port_mappings import parse
+
+    return parse(runtime, conf.fields)
 
 
 def _mac(conf: NetConf, args: Args) -> bytes | None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.undo import Rollback
+    from ..cni.port_mappings import PortMappings
     from ..firewall.nft_table import Element
     from ..ipam.protocol import Ipam
 
@@ -74,6 +75,9 @@ def _attach(
             _masquerade(attachment, settings, result, undo)
             checkpoint("masquerade")
         host_link, container_link = _join(host, container, attachment, settings, result, netns, undo)
+        if settings.port_mappings is not None:
+            _map_ports(attachment, settings.port_mappings, result, undo)
+            checkpoint("port mappings")
     result.interfaces = [
         Interface(host_link.name, mac_text(host_link.mac), host_link.mtu),
         Interface(attachment.ifname, mac_text(container_link.mac), container_link.mtu, netns.path),
@@ -163,6 +167,15 @@ def _masquerade(attachment: Attachment, settings: PtpSettings, result: Result, u
     with Session(attachment, settings.ip_masq_backend) as session:
         undo.append(("take back the masquerading", lambda: masquerade_add.undo(session, known, taken)))
         masquerade_add.add(session, addresses, options.variants if options is not None else {}, taken)
+
+
+def _map_ports(attachment: Attachment, wanted: PortMappings, result: Result, undo: Rollback) -> None:
+    """Let ports of the host lead to the container, which can answer by now."""
+    from ..firewall import portmap
+
+    # Taken back after the pair: nothing may reach the host's 127.0.0.1 by an end that is up.
+    undo.insert(-1, ("take back the port mappings", lambda: portmap.remove(attachment)))
+    portmap.add(attachment, wanted, [ip.address for ip in result.ips])
 
 
 def _guard(attachment: Attachment, result: Result, mac: bytes, exposed: bool) -> None:

@@ -99,20 +99,31 @@ class Differences:
             self.words += end.routes(planned)
             host_name = self._host_end(host, link, planned)
         self._forwarding(ips, host_name)
-        if self.settings.ip_masq:
-            from ..firewall import masquerade_check
+        self._packet_filter(ips)
 
-            options = self.settings.ip_masq_options
-            addresses = [(ip.address, ip.length) for ip in ips]
-            if options is not None:
-                addresses = options.masqueraded(addresses)
-            if addresses:
-                backend = self.settings.ip_masq_backend
-                self.words += masquerade_check.differences(self.attachment, backend, addresses, options)
+    def _packet_filter(self, ips: list[Address]) -> None:
+        addresses = [ip.address for ip in ips]
+        if self.settings.ip_masq:
+            self._masquerading(ips)
         if self.settings.anti_spoof:
             from ..firewall import antispoof_check
 
-            self.words += antispoof_check.differences(self.attachment, [ip.address for ip in ips])
+            self.words += antispoof_check.differences(self.attachment, addresses)
+        if self.settings.port_mappings is not None:
+            from ..firewall import portmap_check
+
+            self.words += portmap_check.differences(self.attachment, self.settings.port_mappings, addresses)
+
+    def _masquerading(self, ips: list[Address]) -> None:
+        from ..firewall import masquerade_check
+
+        options = self.settings.ip_masq_options
+        addresses = [(ip.address, ip.length) for ip in ips]
+        if options is not None:
+            addresses = options.masqueraded(addresses)
+        if addresses:
+            backend = self.settings.ip_masq_backend
+            self.words += masquerade_check.differences(self.attachment, backend, addresses, options)
 
     def _as_configured(self, route: Route) -> Route:
         """Return the route of prevResult with its configured scope, which plugins from before CNI 1.1 drop.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from ..base.errors import KERNEL_REFUSED, CniError, to_cni
 from ..cni.args import Args
 from ..cni.attachment import Attachment
-from ..cni.conf import NetConf
+from ..cni.conf import NetConf, port_mappings
 from ..ipam.source import ipam_for
 from ..netlink.rt_link import Link
 from ..netlink.sock import NETLINK_NETFILTER, NETLINK_ROUTE, Socket
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
+    from ..cni.port_mappings import PortMappings
     from ..cni.result import Result
     from ..ipam.protocol import Ipam
     from ..veth.unnamed import Clues
@@ -72,7 +73,7 @@ def _detach(
     from ..firewall.session import Session
 
     with Session(attachment, _backend(conf), nft) as session:
-        removal = _try(failures, lambda: Removal(session))
+        removal = _try(failures, lambda: Removal(session, lambda: _ports(conf)))
         addresses = _addresses(previous) + (_try(failures, ipam.held) or [])
         if deletion is not None:
             try:
@@ -142,6 +143,14 @@ def _backend(conf: NetConf) -> str:
     """Return where the masquerading is most likely; every backend is searched, and DEL does not judge the value."""
     value = conf.fields.members.get("ipmasqbackend")
     return value if isinstance(value, str) else ""
+
+
+def _ports(conf: NetConf) -> PortMappings | None:
+    """Return the port mappings of the call; None also if they cannot be read, for DEL finds its own by their owner."""
+    try:
+        return port_mappings(conf)
+    except CniError:
+        return None
 
 
 def _previous(conf: NetConf) -> Result | None:

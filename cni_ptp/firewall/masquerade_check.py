@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from ..base.errors import CniError, NetlinkError, words_of
+from ..netlink.nft import exists, get_table
 from . import nft_check
 from .iptables_legacy import has_nat
+from .nft_socket import open_socket
+from .nft_table import PORTMAP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +60,20 @@ def why_unavailable(backend: str) -> list[str]:
 
 def gc(network: str, valid: list[Attachment]) -> list[str]:
     """Delete what any backend has of the network's other attachments; return what failed, in words."""
-    return _tried([lambda: nft_check.gc(network, valid)]) + gc_of_iptables(network, valid, True)
+    steps = [lambda: nft_check.gc(network, valid), lambda: _gc_port_mappings(network, valid)]
+    return _tried(steps) + gc_of_iptables(network, valid, True)
+
+
+def _gc_port_mappings(network: str, valid: list[Attachment]) -> None:
+    try:
+        sock = open_socket()
+    except OSError:
+        return  # nft_check.gc has reported what is no mere lack of nf_tables
+    with sock:
+        if exists(sock.ask(get_table(PORTMAP))[0]):
+            from . import portmap_del
+
+            portmap_del.gc(sock, network, valid)
 
 
 def gc_of_iptables(network: str, valid: list[Attachment], is_complete: bool) -> list[str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from ..base.errors import KERNEL_REFUSED, CniError, words_of
 from ..netlink.nft import exists, get_chain, get_table
 from .iptables_legacy import has_nat
-from .nft_table import GUARD, GUARD_ARP, LAYOUTS, foreign_chains
+from .nft_table import GUARD, GUARD_ARP, LAYOUTS, PORTMAP, foreign_chains
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..cni.port_mappings import PortMappings
     from .nft_table import Layout
     from .session import Session
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def remove(session: Session, known_addresses: list[bytes]) -> None:
-    """Remove the attachment's masquerading and guard from every backend, ours and the Go plugin's.
+    """Remove the attachment's masquerading, guard and port mappings from every backend, ours and the Go plugin's.
 
     known_addresses: packed, those it may have had.  Every part is tried; the first failure is raised, with the others.
     """
@@ -30,10 +31,11 @@ class Removal:
 
     __slots__ = ("session", "steps", "failures")
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, ports: Callable[[], PortMappings | None] = lambda: None) -> None:
+        """Find out what there can be.  ports: tells the port mappings of the call, if it has any."""
         self.session = session
         self.failures: list[Exception] = []
-        self.steps = (*_steps_in_nf_tables(session, self.failures), remove_from_iptables_legacy)
+        self.steps = (*_steps_in_nf_tables(session, self.failures, ports), remove_from_iptables_legacy)
 
     def commit(self, known_addresses: list[bytes]) -> None:
         """Take the steps; raise the first failure, with the others, after all were tried."""
@@ -57,7 +59,9 @@ def _kernel_has_none(refused: OSError, session: Session) -> bool:
     return kernel_has_none(refused, session.sock)
 
 
-def _steps_in_nf_tables(session: Session, failures: list[Exception]) -> list[Step]:
+def _steps_in_nf_tables(
+    session: Session, failures: list[Exception], ports: Callable[[], PortMappings | None]
+) -> list[Step]:
     """Return the steps that remove what nf_tables holds; one question finds out what there can be.
 
     A host where nobody masquerades has nothing, and then none of the modules that would take it back is loaded.
@@ -66,32 +70,39 @@ def _steps_in_nf_tables(session: Session, failures: list[Exception]) -> list[Ste
     asked = [
         get_table(GUARD),
         get_table(GUARD_ARP),
+        get_table(PORTMAP),
         *[get_chain(*place) for place in foreign_chains(session.attachment)],
     ]
     asked += [get_table(table) for table, _ in ours]
     try:
-        guard, arp_guard, *there = [exists(answer) for answer in session.socket().ask(*asked)]
+        guarded, arp_guarded, mapped, *there = [exists(answer) for answer in session.socket().ask(*asked)]
     except OSError as e:
         if not _kernel_has_none(e, session):
             failures.append(e)
         return []
-    others = there[: -len(ours)]
     present = [part for part, exists in zip(ours, there[-len(ours) :]) if exists]
-    own: list[Layout] = [tuple([part for part in layout if part in present]) for layout in LAYOUTS]
     steps: list[Step] = []
     if present:
-        from .nft_del import remove as remove_from_tables
-
-        def remove_ours(s: Session, known_addresses: list[bytes]) -> None:
-            for layout in filter(None, own):
-                remove_from_tables(s.socket(), s.attachment, known_addresses, layout)
-
-        steps.append(remove_ours)
-    if any(others):
+        steps.append(_removal_of_ours([tuple([p for p in layout if p in present]) for layout in LAYOUTS]))
+    if any(there[: -len(ours)]):
         steps.append(_remove_others)
-    if guard or arp_guard:
+    if guarded or arp_guarded:
         steps.append(_remove_guard)
+    if mapped:
+        from .portmap_del import remove as remove_mappings
+
+        steps.append(lambda s, known_addresses: remove_mappings(s.socket(), s.attachment, known_addresses, ports))
     return steps
+
+
+def _removal_of_ours(layouts: list[Layout]) -> Step:
+    from .nft_del import remove as remove_from_tables
+
+    def remove_ours(session: Session, known_addresses: list[bytes]) -> None:
+        for layout in filter(None, layouts):
+            remove_from_tables(session.socket(), session.attachment, known_addresses, layout)
+
+    return remove_ours
 
 
 def _remove_others(session: Session, known_addresses: list[bytes]) -> None:

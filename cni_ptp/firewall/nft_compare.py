@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     Facts = list[tuple[str, dict[Attr, Any]]]
 
 NFT_TABLE_F_DORMANT = 0x1
+_SET_BY_THE_KERNEL = nft_expr.NF_NAT_RANGE_MAP_IPS | nft_expr.NF_NAT_RANGE_PROTO_SPECIFIED
 
 
 def facts_of(rule: list[bytes]) -> Facts:
@@ -38,11 +39,11 @@ def is_dormant(sock: Socket, table: str) -> bool:
 def _facts(expressions: list[dict[Attr, Any]]) -> Facts:
     """Return what a rule's expressions are; the number that a set had in its batch is no part of it.
 
-    Nor is the flag of source NAT that the kernel sets by itself, and tells of or not.
+    Nor are the flags of NAT that the kernel sets by itself, and tells of or not.
     """
     found = nft_expr.read(expressions)
     for _, attrs in found:
         attrs.pop(nft_expr.NFTA_LOOKUP_SET_ID, None)
         if nft_expr.NFTA_NAT_FLAGS in attrs:
-            attrs[nft_expr.NFTA_NAT_FLAGS] &= ~nft_expr.NF_NAT_RANGE_MAP_IPS
+            attrs[nft_expr.NFTA_NAT_FLAGS] &= ~_SET_BY_THE_KERNEL
     return found

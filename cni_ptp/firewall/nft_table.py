@@ -26,6 +26,9 @@ LAYOUTS = (INET, SPLIT)
 # Of "antiSpoof".
 GUARD, GUARD_ARP = "inet cni_ptp_antispoof", "arp cni_ptp_antispoof"
 
+# Of port mappings.
+PORTMAP = "inet cni_ptp_portmap"
+
 # Where iptables-nft and the Go plugin keep what they make for a container.
 IPTABLES_NAT = {4: "ip nat", 6: "ip6 nat"}
 GO_TABLE, GO_CHAIN = "inet cni_plugins_masquerade", "masq_checks"

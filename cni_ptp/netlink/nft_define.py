@@ -53,6 +53,8 @@ WHOLE_CHAIN = Table(
 NFTA_SET_FLAGS = Attr(3, "NFTA_SET_FLAGS", BE32)
 NFTA_SET_KEY_TYPE = Attr(4, "NFTA_SET_KEY_TYPE", BE32)  # only nft reads it, to print the elements
 NFTA_SET_KEY_LEN = Attr(5, "NFTA_SET_KEY_LEN", BE32)
+NFTA_SET_DATA_TYPE = Attr(6, "NFTA_SET_DATA_TYPE", BE32)  # only nft reads it
+NFTA_SET_DATA_LEN = Attr(7, "NFTA_SET_DATA_LEN", BE32)
 NFTA_SET_ID = Attr(10, "NFTA_SET_ID", BE32)
 NFTA_SET_USERDATA = Attr(13, "NFTA_SET_USERDATA", BYTES)
 WHOLE_SET = Table(
@@ -61,19 +63,22 @@ WHOLE_SET = Table(
     NFTA_SET_FLAGS,
     NFTA_SET_KEY_TYPE,
     NFTA_SET_KEY_LEN,
+    NFTA_SET_DATA_TYPE,
+    NFTA_SET_DATA_LEN,
     NFTA_SET_ID,
     NFTA_SET_USERDATA,
     header=NFGENMSG,
 )
 
-NFT_SET_INTERVAL = 0x4
+NFT_SET_INTERVAL, NFT_SET_MAP = 0x4, 0x8
 
 # What nft keeps in a set's user data (libnftnl include/udata.h).
-NFTNL_UDATA_SET_KEYBYTEORDER, NFTNL_UDATA_SET_COMMENT = 0, 7
+NFTNL_UDATA_SET_KEYBYTEORDER, NFTNL_UDATA_SET_DATABYTEORDER, NFTNL_UDATA_SET_COMMENT = 0, 1, 7
 _BYTEORDER_HOST_ENDIAN, _BYTEORDER_BIG_ENDIAN = 1, 2
 
 # Data types as nft numbers them; a concatenation has 6 bits for each of its parts.
-TYPE_IPADDR, TYPE_IP6ADDR, TYPE_IFNAME = 7, 8, 41
+TYPE_IPADDR, TYPE_IP6ADDR, TYPE_INET_PROTOCOL, TYPE_INET_SERVICE, TYPE_IFNAME = 7, 8, 12, 13, 41
+_BYTES = {TYPE_IPADDR: 4, TYPE_IP6ADDR: 16, TYPE_INET_PROTOCOL: 4, TYPE_INET_SERVICE: 4, TYPE_IFNAME: 16}  # padded
 _CONCAT_BITS = 6
 
 
@@ -109,7 +114,7 @@ def new_nat_postrouting_chain(table: str, name: str, priority: int) -> Request:
     Kernel errors: ENOENT if the kernel has no NAT for the family (inet: since Linux 5.2); EEXIST if there is one of
     another priority.
     """
-    return _new_base_chain(table, name, "nat", NF_INET_POST_ROUTING, priority)
+    return new_base_chain(table, name, "nat", NF_INET_POST_ROUTING, priority)
 
 
 def get_whole_chain(table: str, name: str) -> Request:
@@ -122,10 +127,11 @@ def new_filter_chain(table: str, name: str, hook: int, priority: int) -> Request
 
     Kernel errors: EEXIST if there is one of another hook or priority.
     """
-    return _new_base_chain(table, name, "filter", hook, priority)
+    return new_base_chain(table, name, "filter", hook, priority)
 
 
-def _new_base_chain(table: str, name: str, type: str, hook: int, priority: int) -> Request:
+def new_base_chain(table: str, name: str, type: str, hook: int, priority: int) -> Request:
+    """Make a base chain.  type: "filter" or "nat".  Kernel errors: EEXIST if there is one of another place."""
     body = [
         NFTA_CHAIN_NAME(name),
         NFTA_CHAIN_TYPE(type),
@@ -149,9 +155,6 @@ def new_set(table: str, name: str, types: list[int], number: int, text: str, fla
     types: TYPE_*, one for each part.  number: unique in the batch.  text: its comment.  flags: NFT_SET_INTERVAL.
     Kernel errors: EEXIST if a set of that name has another type.
     """
-    key_type = 0
-    for part in types:
-        key_type = key_type << _CONCAT_BITS | part
     byteorder = 0  # as nft has it; a concatenation is invalid-endian
     if len(types) == 1:
         byteorder = _BYTEORDER_HOST_ENDIAN if types[0] == TYPE_IFNAME else _BYTEORDER_BIG_ENDIAN
@@ -159,12 +162,38 @@ def new_set(table: str, name: str, types: list[int], number: int, text: str, fla
     body = [
         NFTA_SET_NAME(name),
         NFTA_SET_FLAGS(flags),
-        NFTA_SET_KEY_TYPE(key_type),
-        NFTA_SET_KEY_LEN(sum(4 if part == TYPE_IPADDR else 16 for part in types)),
+        NFTA_SET_KEY_TYPE(_type_of(types)),
+        NFTA_SET_KEY_LEN(sum([_BYTES[part] for part in types])),
         NFTA_SET_ID(number),
         NFTA_SET_USERDATA(udata + _tlv(NFTNL_UDATA_SET_COMMENT, text.encode() + b"\0")),
     ]
     return request(NFT_MSG_NEWSET, NLM_F_CREATE, table, body, f"add set {table} {name}", WHOLE_SET)
+
+
+def new_map(table: str, name: str, types: list[int], data_types: list[int], number: int, text: str) -> Request:
+    """Make a map from one concatenation to another, as a hash.  types, data_types: TYPE_*, one for each part.
+
+    number, text: as for `new_set`.  Kernel errors: EEXIST if a set of that name is another one.
+    """
+    byteorders = [_tlv(kind, bytes(4)) for kind in (NFTNL_UDATA_SET_KEYBYTEORDER, NFTNL_UDATA_SET_DATABYTEORDER)]
+    body = [
+        NFTA_SET_NAME(name),
+        NFTA_SET_FLAGS(NFT_SET_MAP),
+        NFTA_SET_KEY_TYPE(_type_of(types)),
+        NFTA_SET_KEY_LEN(sum([_BYTES[part] for part in types])),
+        NFTA_SET_DATA_TYPE(_type_of(data_types)),
+        NFTA_SET_DATA_LEN(sum([_BYTES[part] for part in data_types])),
+        NFTA_SET_ID(number),
+        NFTA_SET_USERDATA(b"".join(byteorders) + _tlv(NFTNL_UDATA_SET_COMMENT, text.encode() + b"\0")),
+    ]
+    return request(NFT_MSG_NEWSET, NLM_F_CREATE, table, body, f"add map {table} {name}", WHOLE_SET)
+
+
+def _type_of(parts: list[int]) -> int:
+    number = 0
+    for part in parts:
+        number = number << _CONCAT_BITS | part
+    return number
 
 
 def _tlv(type: int, value: bytes) -> bytes:

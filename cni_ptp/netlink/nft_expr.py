@@ -19,10 +19,11 @@ NFT_REG_VERDICT, NFT_REG_1, NFT_REG_2 = 0, 1, 2  # registers of 16 bytes
 NFT_REG32_01 = 9  # the second 4 bytes of NFT_REG_1
 NFT_META_IIFNAME, NFT_META_NFPROTO, NFT_META_L4PROTO = 6, 15, 16
 NFT_CMP_EQ = 0
-NFT_PAYLOAD_NETWORK_HEADER = 1
+NFT_PAYLOAD_NETWORK_HEADER, NFT_PAYLOAD_TRANSPORT_HEADER = 1, 2
+NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_DADDR = 3, 1 << 1
 NFT_BITWISE_MASK_XOR = 0  # NFT_BITWISE_BOOL until Linux 6.12
 NF_DROP, NF_ACCEPT = 0, 1
-NFT_GOTO, NFT_RETURN = 0xFFFFFFFC, 0xFFFFFFFB  # -4 and -5 as the u32 they travel as
+NFT_JUMP, NFT_GOTO, NFT_RETURN = 0xFFFFFFFD, 0xFFFFFFFC, 0xFFFFFFFB  # -3 to -5 as the u32 they travel as
 
 NFTA_EXPR_NAME = Attr(1, "NFTA_EXPR_NAME", STRZ)
 NFTA_EXPR_DATA = Attr(2, "NFTA_EXPR_DATA", Nest())
@@ -62,22 +63,29 @@ BITWISE = Nest(
 
 NFTA_LOOKUP_SET = Attr(1, "NFTA_LOOKUP_SET", STRZ)
 NFTA_LOOKUP_SREG = Attr(2, "NFTA_LOOKUP_SREG", BE32)
+NFTA_LOOKUP_DREG = Attr(3, "NFTA_LOOKUP_DREG", BE32)
 NFTA_LOOKUP_SET_ID = Attr(4, "NFTA_LOOKUP_SET_ID", BE32)
-LOOKUP = Nest(NFTA_LOOKUP_SET, NFTA_LOOKUP_SREG, NFTA_LOOKUP_SET_ID)
+LOOKUP = Nest(NFTA_LOOKUP_SET, NFTA_LOOKUP_SREG, NFTA_LOOKUP_DREG, NFTA_LOOKUP_SET_ID)
+
+NFTA_FIB_DREG = Attr(1, "NFTA_FIB_DREG", BE32)
+NFTA_FIB_RESULT = Attr(2, "NFTA_FIB_RESULT", BE32)
+NFTA_FIB_FLAGS = Attr(3, "NFTA_FIB_FLAGS", BE32)
+FIB = Nest(NFTA_FIB_DREG, NFTA_FIB_RESULT, NFTA_FIB_FLAGS)
 
 NFTA_IMMEDIATE_DREG = Attr(1, "NFTA_IMMEDIATE_DREG", BE32)
 NFTA_IMMEDIATE_DATA = Attr(2, "NFTA_IMMEDIATE_DATA", _DATA)
 IMMEDIATE = Nest(NFTA_IMMEDIATE_DREG, NFTA_IMMEDIATE_DATA)
 
-NFT_NAT_SNAT = 0
-NF_NAT_RANGE_MAP_IPS, NF_NAT_RANGE_PROTO_RANDOM_FULLY = 1 << 0, 1 << 4
+NFT_NAT_SNAT, NFT_NAT_DNAT = 0, 1
+NF_NAT_RANGE_MAP_IPS, NF_NAT_RANGE_PROTO_SPECIFIED, NF_NAT_RANGE_PROTO_RANDOM_FULLY = 1 << 0, 1 << 1, 1 << 4
 NFTA_MASQ_FLAGS = Attr(1, "NFTA_MASQ_FLAGS", BE32)
 MASQ = Nest(NFTA_MASQ_FLAGS)
 NFTA_NAT_TYPE = Attr(1, "NFTA_NAT_TYPE", BE32)
 NFTA_NAT_FAMILY = Attr(2, "NFTA_NAT_FAMILY", BE32)
 NFTA_NAT_REG_ADDR_MIN = Attr(3, "NFTA_NAT_REG_ADDR_MIN", BE32)
+NFTA_NAT_REG_PROTO_MIN = Attr(5, "NFTA_NAT_REG_PROTO_MIN", BE32)
 NFTA_NAT_FLAGS = Attr(7, "NFTA_NAT_FLAGS", BE32)
-NAT = Nest(NFTA_NAT_TYPE, NFTA_NAT_FAMILY, NFTA_NAT_REG_ADDR_MIN, NFTA_NAT_FLAGS)
+NAT = Nest(NFTA_NAT_TYPE, NFTA_NAT_FAMILY, NFTA_NAT_REG_ADDR_MIN, NFTA_NAT_REG_PROTO_MIN, NFTA_NAT_FLAGS)
 
 # The "match" expression carries a match of iptables, as iptables-nft writes it (nf_tables_compat.h).
 NFTA_MATCH_NAME = Attr(1, "NFTA_MATCH_NAME", STRZ)
@@ -94,6 +102,7 @@ KINDS = {
     "payload": PAYLOAD,
     "bitwise": BITWISE,
     "lookup": LOOKUP,
+    "fib": FIB,
     "immediate": IMMEDIATE,
     "masq": MASQ,
     "nat": NAT,
@@ -137,6 +146,23 @@ def payload_network(dreg: int, offset: int, length: int) -> bytes:
     )
 
 
+def payload_transport(dreg: int, offset: int, length: int) -> bytes:
+    """Encode [ payload load LENGTHb @ transport header + OFFSET => reg D ]"""
+    return _expression(
+        "payload",
+        NFTA_PAYLOAD_DREG(dreg),
+        NFTA_PAYLOAD_BASE(NFT_PAYLOAD_TRANSPORT_HEADER),
+        NFTA_PAYLOAD_OFFSET(offset),
+        NFTA_PAYLOAD_LEN(length),
+    )
+
+
+def fib_daddr_type(dreg: int) -> bytes:
+    """Encode [ fib daddr type => reg D ]: RTN_*, 4 bytes in the order of the host"""
+    parts = [NFTA_FIB_DREG(dreg), NFTA_FIB_RESULT(NFT_FIB_RESULT_ADDRTYPE), NFTA_FIB_FLAGS(NFTA_FIB_F_DADDR)]
+    return _expression("fib", *parts)
+
+
 def bitwise_and(reg: int, mask: bytes) -> bytes:
     """Encode [ bitwise reg R = ( reg R & MASK ) ^ 0x00000000 ]"""
     return _expression(
@@ -153,6 +179,17 @@ def bitwise_and(reg: int, mask: bytes) -> bytes:
 def lookup(sreg: int, set_name: str, set_id: int) -> bytes:
     """Encode [ lookup reg S set NAME ]; set_id: the number of the set if the same batch makes it."""
     return _expression("lookup", NFTA_LOOKUP_SREG(sreg), NFTA_LOOKUP_SET(set_name), NFTA_LOOKUP_SET_ID(set_id))
+
+
+def lookup_in_map(sreg: int, dreg: int, name: str, set_id: int) -> bytes:
+    """Encode [ lookup reg S set NAME dreg D ]; set_id: as for `lookup`."""
+    parts = [NFTA_LOOKUP_SREG(sreg), NFTA_LOOKUP_SET(name), NFTA_LOOKUP_DREG(dreg), NFTA_LOOKUP_SET_ID(set_id)]
+    return _expression("lookup", *parts)
+
+
+def jump(chain: str) -> bytes:
+    """Encode [ immediate reg 0 jump -> CHAIN ]"""
+    return _verdict(NFTA_VERDICT_CODE(NFT_JUMP), NFTA_VERDICT_CHAIN(chain))
 
 
 def goto(chain: str) -> bytes:
@@ -197,6 +234,13 @@ def snat(nfproto: int, reg: int, flags: int) -> bytes:
     """
     parts = [NFTA_NAT_TYPE(NFT_NAT_SNAT), NFTA_NAT_FAMILY(nfproto), NFTA_NAT_REG_ADDR_MIN(reg)]
     return _expression("nat", *parts, NFTA_NAT_FLAGS(flags | NF_NAT_RANGE_MAP_IPS))
+
+
+def dnat(nfproto: int, addr_reg: int, proto_reg: int) -> bytes:
+    """Encode [ nat dnat ip addr_min reg A proto_min reg P ]"""
+    parts = [NFTA_NAT_TYPE(NFT_NAT_DNAT), NFTA_NAT_FAMILY(nfproto), NFTA_NAT_REG_ADDR_MIN(addr_reg)]
+    flags = NF_NAT_RANGE_MAP_IPS | NF_NAT_RANGE_PROTO_SPECIFIED
+    return _expression("nat", *parts, NFTA_NAT_REG_PROTO_MIN(proto_reg), NFTA_NAT_FLAGS(flags))
 
 
 def read(expressions: list[dict[Attr, Any]]) -> list[tuple[str, dict[Attr, Any]]]:

@@ -22,7 +22,7 @@ RTM_F_FIB_MATCH = 0x2000
 # rtm_family, rtm_dst_len, rtm_src_len, rtm_tos, rtm_table, rtm_protocol, rtm_scope, rtm_type, rtm_flags
 RTMSG = Struct("=BBBBBBBBI")
 # Where in it a field is, for those who need just that one of a reply.
-RTM_DST_LEN, RTM_TABLE, RTM_TYPE = 1, 4, 7
+DST_LEN_AT, TABLE_AT, TYPE_AT = 1, 4, 7
 
 RTA_DST = Attr(1, "RTA_DST", BYTES)
 RTA_OIF = Attr(4, "RTA_OIF", U32)

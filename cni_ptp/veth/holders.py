@@ -6,7 +6,7 @@ The host routes the address of each attachment, ours or the Go plugin's, at full
 from __future__ import annotations
 
 from ..base.ip import bits
-from ..netlink.rt_route import RTM_DST_LEN, RTM_TYPE, RTN_LOCAL, get_route, is_no_route
+from ..netlink.rt_route import DST_LEN_AT, RTN_LOCAL, TYPE_AT, get_route, is_no_route
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ def held(host: Socket, addresses: Sequence[bytes], types: dict[bytes, int]) -> s
                 raise answer.error
         else:
             rtmsg = answer.messages[0].payload  # the attributes need not be read
-            if rtmsg[RTM_DST_LEN] == bits(address):
-                types[address] = rtmsg[RTM_TYPE]
+            if rtmsg[DST_LEN_AT] == bits(address):
+                types[address] = rtmsg[TYPE_AT]
     return {address for address in addresses if types[address]}
 
 

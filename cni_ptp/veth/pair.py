@@ -7,7 +7,7 @@ import time
 from ..base import errnos
 from ..base.errors import KERNEL_REFUSED, CniError
 from ..netlink.rt_link import IF_OPER_UP, Link, del_link, get_link, get_link_by_index, new_veth
-from ..netlink.rt_route import RT_TABLE_LOCAL, RTM_TABLE, get_route
+from ..netlink.rt_route import RT_TABLE_LOCAL, TABLE_AT, get_route
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..system import sysctl
 from .plan import host_requests, veth_ends
@@ -160,6 +160,6 @@ def wait_for_ipv6_addresses(sock: Socket, addresses: list[bytes]) -> None:
     for _ in range(_SETTLED_TRIES):
         answers = sock.ask(*[get_route(a) for a in addresses])
         # The attributes need not be read.
-        if all(a.error is None and a.messages[0].payload[RTM_TABLE] == RT_TABLE_LOCAL for a in answers):
+        if all(a.error is None and a.messages[0].payload[TABLE_AT] == RT_TABLE_LOCAL for a in answers):
             break
         time.sleep(_PAUSE_S)

@@ -111,18 +111,18 @@ HEADERS = [
     "linux/netlink.h", "linux/rtnetlink.h", "linux/if.h",
     "linux/if_link.h", "linux/if_addr.h", "linux/ip.h", "linux/veth.h", "linux/nsfs.h", "linux/net_namespace.h",
     "linux/sched.h", "linux/netfilter/nfnetlink.h", "linux/netfilter/nf_tables.h", "linux/netfilter/nf_tables_compat.h",
-    "linux/netfilter/nf_nat.h",
+    "linux/netfilter/nf_nat.h", "linux/netfilter/nfnetlink_conntrack.h",
     "linux/netfilter.h", "linux/netfilter_ipv4.h", "linux/netfilter_arp.h", "linux/capability.h",
 ]  # fmt: skip
 # Names of ours, or of headers that are not for user space (ip6_route.h), or another header's (libnftnl, nftables).
 OURS = re.compile(
-    r"^(_.*|NLMSG_MIN|TYPE_.*|NFTNL_.*|MOST_.*|INET|LAYOUTS|SPLIT|.*_S|RTEXT_.*|NLA_HDRLEN|NLMSG_HDRLEN|INVALID_NETNS)$"
+    r"^(_.*|NLMSG_MIN|TYPE_.*|NFTNL_.*|MOST_.*|INET|LAYOUTS|SPLIT|.*_S|.*_AT|RTEXT_.*|NLA_HDRLEN|NLMSG_HDRLEN|INVALID_NETNS)$"
 )
 MODULES_OF_CONSTANTS = ["nlmsg", "system.netns", "netlink.sock", "netlink.extended_ack", "netlink.rt_link",
                         "netlink.rt_nsid",
                         "netlink.rt_addr", "netlink.rt_addr_dump", "netlink.rt_route", "netlink.rt_route_read",
                         "netlink.nft", "netlink.nft_define", "netlink.nft_dump", "netlink.nft_element",
-                        "netlink.nft_expr", "netlink.nft_rule"]  # fmt: skip
+                        "netlink.nft_expr", "netlink.nft_rule", "netlink.nft_map", "netlink.conntrack"]  # fmt: skip
 STRUCTS = {"NLMSGHDR": "nlmsghdr", "NLATTR": "nlattr", "IFINFOMSG": "ifinfomsg", "IFADDRMSG": "ifaddrmsg",
            "RTMSG": "rtmsg", "NFGENMSG": "nfgenmsg"}  # fmt: skip
 # Attributes that the kernel numbers in a way a header does not say by that name.
@@ -138,8 +138,8 @@ def constants() -> dict[str, int]:
             if isinstance(value, Attr):
                 found[value.name] = value.number
             elif type(value) is int and name.isupper() and not OURS.match(name):
-                # Our NFT_MSG_* have nfnetlink's subsystem in front, as they travel.
-                found[name] = value & 0xFF if name.startswith("NFT_MSG_") else value
+                # Our NFT_MSG_* and IPCTNL_MSG_* have nfnetlink's subsystem in front, as they travel.
+                found[name] = value & 0xFF if name.startswith(("NFT_MSG_", "IPCTNL_MSG_")) else value
     return {name: value for name, value in found.items() if name not in ELSEWHERE}
 
 

@@ -1,0 +1,54 @@
+"""Port mappings of an attachment at the edge: the table, the one sysctl they need, and flows that still go astray."""
+
+from __future__ import annotations
+
+from ..base.errors import KERNEL_REFUSED, CniError, NetlinkError, words_of
+from ..base.ip import version_of
+from ..netlink.sock import NETLINK_NETFILTER, Socket
+from ..system import sysctl
+from . import portmap_add, portmap_del
+from .nft_socket import NO_NF_TABLES
+from .portmap_ruleset import elements, needs_loopback
+from .stale_flows import forget_flows
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..cni.attachment import Attachment
+    from ..cni.port_mappings import PortMappings
+
+
+def add(attachment: Attachment, wanted: PortMappings, addresses: list[bytes]) -> None:
+    """Let the ports lead to the container, whose packed addresses are given and which is up.
+
+    CniError 100 if a port is another attachment's, if the kernel cannot do it, or if it refuses.
+    """
+    ours = elements(attachment, wanted, first_of_each(addresses))
+    if not ours:
+        return
+    try:
+        with Socket(NETLINK_NETFILTER) as sock:
+            portmap_add.add(sock, attachment, ours)
+    except NetlinkError as e:
+        if e.errno in NO_NF_TABLES or "nat chain" in e.operation:
+            words = f"nf_tables with NAT in tables of family inet, which Linux has since 5.2: {e}"
+            raise CniError(KERNEL_REFUSED, "port mappings need nf_tables", words) from None
+        raise
+    except OSError as e:
+        raise CniError(KERNEL_REFUSED, "port mappings need nf_tables", f"the kernel has none: {words_of(e)}") from None
+    if needs_loopback(wanted, ours):  # only now: the guard of the host's 127.0.0.0/8 stands
+        sysctl.ensure(f"ipv4/conf/{attachment.host_veth()}/route_localnet", "1")
+    forget_flows(wanted.mappings, addresses)
+
+
+def first_of_each(addresses: list[bytes]) -> dict[int, bytes]:
+    """Return the first IPv4 and the first IPv6 address, packed, by IP version."""
+    found: dict[int, bytes] = {}
+    for address in addresses:
+        found.setdefault(version_of(address), address)
+    return found
+
+
+def remove(attachment: Attachment) -> None:
+    """Remove whatever mappings the attachment has; having none, or no table, is success."""
+    with Socket(NETLINK_NETFILTER) as sock:
+        portmap_del.remove_if_any(sock, attachment)
