@@ -67,6 +67,10 @@ _GROUPS = (
     ("firewall.nft_del",),
     ("netlink.nft_dump",),
     ("netlink.nft_define", "netlink.nft_rule"),  # of whatever makes tables or rules
+    ("firewall.nft_socket",),
+    ("cni.port_mappings", "firewall.portmap_del"),  # of ADD and DEL with port mappings
+    ("firewall.stale_flows",),
+    ("firewall.portmap",),
 )
 
 # What of the standard library they import is in C; it is loaded with the group, past the import system.

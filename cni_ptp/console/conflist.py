@@ -1,4 +1,4 @@
-"""A network configuration list, ready for a container runtime: ptp, and portmap where it is installed."""
+"""A network configuration list, ready for a container runtime: ptp with all that it serves itself."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Listed:
         self.content = content
 
 
-def prepared(options: argparse.Namespace, plugins: str) -> Listed:
+def prepared(options: argparse.Namespace) -> Listed:
     """Return the requested list.  CniError 4 if it cannot be made, or would collide with what the host has."""
     name, directory = options.conflist, os.path.abspath(options.conf_dir)
     path = os.path.join(directory, f"10-{name}.conflist")
@@ -67,7 +67,7 @@ def prepared(options: argparse.Namespace, plugins: str) -> Listed:
         if os.path.lexists(path):
             raise CniError(INVALID_ENVIRONMENT_VARIABLES, about, "it is there already; --force replaces it")
         _refuse_collisions(name, directory, subnets, about)
-    document = _document(name, subnets, spared, os.access(os.path.join(plugins, "portmap"), os.X_OK))
+    document = _document(name, subnets, spared)
     return Listed(path, jsonio.dumps(document) + b"\n")
 
 
@@ -164,21 +164,17 @@ def _refuse_collisions(name: str, directory: str, subnets: list[tuple[bytes, int
                     raise CniError(INVALID_ENVIRONMENT_VARIABLES, about, f"{details}; choose another --subnet")
 
 
-def _document(
-    name: str, subnets: list[tuple[bytes, int]], spared: dict[str, list[str]], portmap: bool
-) -> dict[str, Any]:
+def _document(name: str, subnets: list[tuple[bytes, int]], spared: dict[str, list[str]]) -> dict[str, Any]:
     defaults = {4: "0.0.0.0/0", 16: "::/0"}
     ptp = {
         "type": "ptp",
         "ipMasq": True,
         **spared,
+        "capabilities": {"portMappings": True},
         "ipam": {
             "type": "host-local",
             "ranges": [[{"subnet": cidr_text(addr, length)}] for addr, length in subnets],
             "routes": [{"dst": defaults[len(addr)]} for addr, _ in subnets],
         },
     }
-    plugins: list[dict[str, Any]] = [ptp]
-    if portmap:
-        plugins.append({"type": "portmap", "capabilities": {"portMappings": True}, "snat": True})
-    return {"cniVersion": "1.0.0", "name": name, "plugins": plugins}
+    return {"cniVersion": "1.0.0", "name": name, "plugins": [ptp]}

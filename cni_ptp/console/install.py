@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     paths = [os.path.join(directory, name) for name in ("ptp", *(IPAM if options.with_ipam else ()))]
     interpreter = _interpreter(options.python)
     _refuse_foreign(paths, options.force)
-    listed = conflist.prepared(options, directory) if options.conflist else None
+    listed = conflist.prepared(options) if options.conflist else None
     content = built_file.built(interpreter)
     os.makedirs(directory, 0o755, exist_ok=True)
     _refuse_directory(directory)

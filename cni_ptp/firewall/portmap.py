@@ -8,7 +8,7 @@ from ..netlink.sock import NETLINK_NETFILTER, Socket
 from ..system import sysctl
 from . import portmap_add, portmap_del
 from .nft_socket import NO_NF_TABLES
-from .portmap_ruleset import elements, needs_loopback
+from .portmap_elements import elements, needs_loopback
 from .stale_flows import forget_flows
 
 TYPE_CHECKING = False

@@ -16,13 +16,14 @@ from .nft_table import PORTMAP as TABLE
 from .nft_transaction import commit, generation, retry
 from .owner_mark import host_veth_of, owner_marks
 from .portmap_del import search
-from .portmap_ruleset import BASE_CHAINS, CHAINS, MAPS, SETS, rules, table_requests
+from .portmap_elements import MAPS, SETS
+from .portmap_ruleset import BASE_CHAINS, CHAINS, rules, table_requests
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..cni.attachment import Attachment
     from ..nlmsg import Request
-    from .portmap_ruleset import Element
+    from .portmap_elements import Element
 
 _NAMES = {6: "tcp", 17: "udp", 132: "sctp"}
 

@@ -13,14 +13,15 @@ from .nft_table import PORTMAP as TABLE
 from .owner_mark import owner_marks
 from .portmap import first_of_each
 from .portmap_add import port_of
-from .portmap_ruleset import BASE_CHAINS, CHAINS, MAPS, elements, needs_loopback, rules
+from .portmap_elements import MAPS, elements, needs_loopback
+from .portmap_ruleset import BASE_CHAINS, CHAINS, rules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..cni.attachment import Attachment
     from ..cni.port_mappings import PortMappings
     from ..netlink.sock import Socket
-    from .portmap_ruleset import Element
+    from .portmap_elements import Element
 
 
 def differences(attachment: Attachment, wanted: PortMappings, addresses: list[bytes]) -> list[str]:

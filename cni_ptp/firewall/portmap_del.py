@@ -12,7 +12,7 @@ from ..netlink.nft_map import MAPPED, dump_mappings, get_mapping, mapping_in, ma
 from .nft_table import PORTMAP as TABLE
 from .nft_transaction import commit, generation, retry
 from .owner_mark import network_marks, owner_marks, parse_comment
-from .portmap_ruleset import CHAINS, MAPS, SETS, index_keys, map_key, mapping_of
+from .portmap_elements import IPPROTO_UDP, MAPS, SETS, index_keys, map_key, mapping_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Place = tuple[str, bytes]  # a map or a set, and a key in it
 
 _MOST_DELETIONS = 500
+_MAPPED = ("mapped4", "mapped6")
 
 
 def remove(
@@ -43,10 +44,9 @@ def remove(
         index = index_keys(attachment, known_addresses)
         found = _owned(sock, marks, index)
         if found or not known_addresses:
-            named = _named(ports(), known_addresses)
-            found.update(_owned(sock, marks, [*named, *_hairpins(known_addresses)]))
-            count = max([parse_comment(text)[1] for text in found.values()], default=0)
-            if not found or len([name for name, _ in found if name in MAPS]) < count:
+            hairpins = [(name.replace("mapped", "hairpin"), key + key) for name, key in found if name in _MAPPED]
+            found.update(_owned(sock, marks, [*_named(ports(), known_addresses), *hairpins]))
+            if not _complete(found):
                 found.update({(name, key): text for name, key, text in search(sock, marks)})
         if found:
             commit(sock, [delete_element(TABLE, *place) for place in sorted(found)], genid)
@@ -54,10 +54,10 @@ def remove(
 
     retry("remove the port mappings", attempt)
     mappings = [mapping_of(name, key) for name, key in removed if name in MAPS]
-    if mappings:
+    if any(mapping.protocol == IPPROTO_UDP for mapping in mappings):
         from .stale_flows import forget_flows_to
 
-        forget_flows_to(mappings, [key for name, key in removed if name.startswith("mapped")])
+        forget_flows_to(mappings, [key for name, key in removed if name in _MAPPED])
 
 
 def remove_if_any(sock: Socket, attachment: Attachment) -> None:
@@ -72,8 +72,12 @@ def _named(ports: PortMappings | None, addresses: list[bytes]) -> list[Place]:
     return list(dict.fromkeys([map_key(m, v) for m in mappings for v in m.versions if v in versions]))
 
 
-def _hairpins(addresses: list[bytes]) -> list[Place]:
-    return [(f"hairpin{4 if len(a) == 4 else 6}", a + a) for a in addresses]
+def _complete(found: dict[Place, str]) -> bool:
+    """Return whether these are as many as their comments tell, and the address of each family is among them."""
+    of_maps = [name for name, _ in found if name in MAPS]
+    addresses = {name for name, _ in found if name in _MAPPED}
+    count = max([parse_comment(text)[1] for text in found.values()], default=0)
+    return bool(found) and len(of_maps) >= count and {_MAPPED[MAPS[name] == 6] for name in of_maps} <= addresses
 
 
 def _owned(sock: Socket, marks: tuple[str, ...], places: list[Place]) -> dict[Place, str]:
@@ -115,6 +119,7 @@ def gc(sock: Socket, network: str, valid: list[Attachment]) -> None:
 
 def _collect(sock: Socket, network: tuple[str, ...], keep: tuple[str, ...]) -> None:
     from .nft_check import holds_only  # GC has loaded it
+    from .portmap_ruleset import CHAINS
 
     while exists(sock.ask(nft.get_table(TABLE))[0]):
         genid = generation(sock.ask(get_generation())[0])

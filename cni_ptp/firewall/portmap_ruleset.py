@@ -1,4 +1,4 @@
-"""What the table of the port mappings holds: maps, sets, chains and rules, and the elements of an attachment.  Pure.
+"""What the table of the port mappings holds: maps, sets, chains and rules.  Pure.
 
     table inet cni_ptp_portmap {
         map specific4 { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service }
@@ -34,7 +34,6 @@ from __future__ import annotations
 
 import _struct as struct
 
-from ..base.ip import version_of
 from ..netlink import nft_define, nft_rule
 from ..netlink.nft import NFPROTO_IPV4, NFPROTO_IPV6
 from ..netlink.nft_define import TYPE_IFNAME, TYPE_INET_PROTOCOL, TYPE_INET_SERVICE, TYPE_IP6ADDR, TYPE_IPADDR
@@ -58,15 +57,13 @@ from ..netlink.nft_expr import (
 )
 from ..netlink.rt_route import RTN_LOCAL
 from .nft_table import PORTMAP as TABLE
-from .owner_mark import mark
+from .portmap_elements import GUARDED, SETS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..cni.attachment import Attachment
-    from ..cni.port_mappings import PortMapping, PortMappings
     from ..nlmsg import Request
 
-GUARDED, TRANSLATE = "guarded", "translate"
+TRANSLATE = "translate"
 _TABLE_COMMENT = "ports of the host that lead to containers; kept by the CNI plugin ptp"
 _TYPE = {4: TYPE_IPADDR, 6: TYPE_IP6ADDR}
 _PORT = [TYPE_INET_PROTOCOL, TYPE_INET_SERVICE]
@@ -77,7 +74,6 @@ _DPORT = (2, 2)  # of TCP, UDP and SCTP: offset and length
 # NFT_REG32_02 and NFT_REG32_05: the 4 bytes behind an IPv4 address and a protocol, and behind an IPv6 address and one.
 _REG32_02, _REG32_05 = 10, 13
 _LOOPBACK = b"\x7f"
-_IFNAMSIZ = 16
 
 # Base chains: type, hook, priority.
 NF_INET_LOCAL_OUT, NF_IP_PRI_NAT_DST = 3, -100
@@ -88,20 +84,6 @@ BASE_CHAINS = {
     "loopback": ("filter", nft_define.NF_INET_PRE_ROUTING, nft_define.NF_IP_PRI_RAW_BEFORE_DEFRAG),
 }
 CHAINS = (TRANSLATE, *BASE_CHAINS)
-MAPS = {name: version for version in (4, 6) for name in (f"specific{version}", f"any{version}")}
-SETS = (*MAPS, "mapped4", "hairpin4", "mapped6", "hairpin6", GUARDED)
-
-
-class Element:
-    """One element of a map or a set.  data: b"" in a set."""
-
-    __slots__ = ("name", "key", "data", "comment")
-
-    def __init__(self, name: str, key: bytes, data: bytes, comment: str) -> None:
-        self.name = name
-        self.key = key
-        self.data = data
-        self.comment = comment
 
 
 def table_requests() -> list[Request]:
@@ -173,60 +155,3 @@ def _translations(version: int, numbers: dict[str, int]) -> list[list[bytes]]:
         [*_is_of(version), *loads, lookup_in_map(NFT_REG_1, NFT_REG_1, name, numbers.get(name, 0)), to]
         for loads, name in ((by_address, f"specific{version}"), (by_port, f"any{version}"))
     ]
-
-
-# --- the elements of an attachment ----------------------------------------------------------------------------------
-
-
-def map_key(mapping: PortMapping, version: int) -> tuple[str, bytes]:
-    """Return (map, key) of a mapping for an IP version."""
-    port = bytes((mapping.protocol, 0, 0, 0)) + struct.pack(">H", mapping.host_port) + bytes(2)
-    if mapping.host_ip is None:
-        return f"any{version}", port
-    return f"specific{version}", mapping.host_ip + port
-
-
-def mapping_of(name: str, key: bytes) -> PortMapping:
-    """Return the mapping that an element of a map stands for, but for the container's end of it."""
-    from ..cni.port_mappings import PortMapping
-
-    address, port = key[:-8], key[-8:]
-    return PortMapping(int.from_bytes(port[4:6], "big"), 0, port[0], address or None, (MAPS[name],))
-
-
-def elements(attachment: Attachment, wanted: PortMappings, addresses: dict[int, bytes]) -> list[Element]:
-    """Return the elements that the mappings make.  addresses: packed, the container's, one for each IP version.
-
-    A mapping of a family in which the container has no address makes none.
-    """
-    translated = {}
-    for mapping in wanted.mappings:
-        for version in mapping.versions:
-            if version in addresses:
-                port = struct.pack(">H", mapping.container_port) + bytes(2)
-                translated[map_key(mapping, version)] = addresses[version] + port
-    text = mark(attachment, f"/{len(translated)}")
-    found = [Element(name, key, data, text) for (name, key), data in translated.items()]
-    for version in sorted({MAPS[name] for name, _ in translated}):
-        address = addresses[version]
-        found.append(Element(f"mapped{version}", address, b"", text))
-        if wanted.snat:
-            found.append(Element(f"hairpin{version}", address + address, b"", text))
-    if needs_loopback(wanted, found):
-        found.append(Element(GUARDED, link_key(attachment), b"", text))
-    return found
-
-
-def needs_loopback(wanted: PortMappings, found: list[Element]) -> bool:
-    """Return whether the host end must route 127.0.0.0/8, so that the host reaches a mapping by it."""
-    return wanted.snat and any(MAPS.get(element.name) == 4 for element in found)
-
-
-def link_key(attachment: Attachment) -> bytes:
-    """Return the key of the attachment's host end."""
-    return attachment.host_veth().encode().ljust(_IFNAMSIZ, b"\0")
-
-
-def index_keys(attachment: Attachment, addresses: list[bytes]) -> list[tuple[str, bytes]]:
-    """Return (set, key) of the elements by which it is found out quickly whether an attachment has mappings."""
-    return [(f"mapped{version_of(a)}", a) for a in addresses] + [(GUARDED, link_key(attachment))]

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from ..base.errors import NetlinkError
 from ..netlink.conntrack import Flow, delete_flow, dump_flows
-from ..netlink.rt_route import RTN_LOCAL
 from ..netlink.sock import NETLINK_NETFILTER, NETLINK_ROUTE, Socket
-from ..veth.holders import held
+from .portmap_elements import IPPROTO_UDP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
     from ..cni.port_mappings import PortMapping
 
-_UDP = 17
 _FAMILY = {4: 2, 6: 10}
 
 
@@ -36,13 +34,13 @@ def forget_flows_to(mappings: list[PortMapping], addresses: list[bytes]) -> None
 
 
 def _forget(mappings: list[PortMapping], is_stale: Callable[[Flow], bool]) -> None:
-    wanted = [(m, version) for m in mappings if m.protocol == _UDP for version in m.versions]
+    wanted = [(m, version) for m in mappings if m.protocol == IPPROTO_UDP for version in m.versions]
     if not wanted:
         return
     with Socket(NETLINK_NETFILTER) as sock, Socket(NETLINK_ROUTE) as host:
         for mapping, version in wanted:
             try:
-                replies = sock.dump(dump_flows(_FAMILY[version], _UDP, mapping.host_port)).read()
+                replies = sock.dump(dump_flows(_FAMILY[version], IPPROTO_UDP, mapping.host_port)).read()
             except NetlinkError:
                 return  # a kernel without ctnetlink: the flows end when their senders pause
             for flow in [flow for flow in map(Flow, replies) if _is_to(host, flow, mapping) and is_stale(flow)]:
@@ -51,10 +49,11 @@ def _forget(mappings: list[PortMapping], is_stale: Callable[[Flow], bool]) -> No
 
 def _is_to(host: Socket, flow: Flow, mapping: PortMapping) -> bool:
     """Return whether the flow is to the mapped port of the host itself, and not to another host's."""
-    if flow.protocol != _UDP or flow.port != mapping.host_port.to_bytes(2, "big"):
+    if flow.protocol != IPPROTO_UDP or flow.port != mapping.host_port.to_bytes(2, "big"):
         return False
     if mapping.host_ip is not None:
         return flow.destination == mapping.host_ip
-    types: dict[bytes, int] = {}
-    held(host, [flow.destination], types)
-    return types[flow.destination] == RTN_LOCAL
+    from ..netlink.rt_route import RTN_LOCAL, TYPE_AT, get_route
+
+    answer = host.ask(get_route(flow.destination))[0]
+    return answer.error is None and answer.messages[0].payload[TYPE_AT] == RTN_LOCAL

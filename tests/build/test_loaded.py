@@ -227,6 +227,32 @@ def test_masquerading_by_netlink_loads_what_it_does(watched: Watched) -> None:
     loads(watched, "DEL", {**conf, "prevResult": result}, DEL | UNMASQUERADE)
 
 
+# What a port of the host takes: its element, and what else must be true for it.
+MAPPED = modules("firewall") | modules(
+    "portmap portmap_add portmap_del portmap_elements portmap_ruleset stale_flows "
+    "nft_socket nft_table nft_transaction owner_mark",
+    "firewall.",
+)
+MAPPED |= modules("nft nft_array nft_define nft_element nft_expr nft_map nft_rule", "netlink.")
+MAPPED |= modules("port_mappings", "cni.") | modules("conntrack", "netlink.")
+# What lies in one group with some of these.
+MAPPED |= modules("session iptables_legacy nft_del", "firewall.") | modules("nft_dump", "netlink.")
+
+
+_OF_ADD = modules("portmap portmap_add portmap_ruleset nft_socket stale_flows", "firewall.")
+_OF_ADD |= modules("conntrack nft_expr nft_rule nft_define", "netlink.")
+
+
+def test_port_mappings_load_what_they_do(watched: Watched) -> None:
+    mappings = [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]
+    conf = {**CONF, "runtimeConfig": {"portMappings": mappings}}
+    watched.call("ADD", conf)
+    watched.call("DEL", conf)
+
+    result = loads(watched, "ADD", conf, ADD | MAPPED)
+    loads(watched, "DEL", {**conf, "prevResult": result}, DEL | MAPPED - _OF_ADD)
+
+
 def test_masquerading_with_options_loads_two_modules_more(watched: Watched) -> None:
     conf = {**CONF, "ipMasq": True, "ipMasqBackend": "nftables", "nonMasqueradeCIDRs": ["10.0.0.0/8"]}
     watched.call("ADD", conf)

@@ -16,6 +16,7 @@ from tests.faults.sweep import ERRNOS, SHORT, Call, Point, answer_of, difference
 from tests.namespaces import REFERENCE, Host
 
 DUAL = ["v4", "v6"]
+PORTS = [{"hostPort": port, "containerPort": 80, "protocol": name} for port in (53, 80) for name in ("tcp", "udp")]
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "plain": conf("1.0.0", ["v4"]),
     "nftables": conf("1.0.0", DUAL, ipMasq=True),
@@ -23,10 +24,19 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "iptables": conf("1.0.0", ["v4"], ipMasq=True, ipMasqBackend="iptables"),
     "delegated": conf("1.0.0", ["v4"], embeddedIPAM=False),
     "no nameless file": conf("1.0.0", ["v4"]),
+    "mapped ports": {**conf("1.0.0", DUAL), "runtimeConfig": {"portMappings": PORTS}},
 }
 WHOLE = os.environ.get("CNI_PTP_FAULTS") == "all"
 PARTS = 4
-STRIDE = {"plain": 2, "nftables": 2, "guarded": 6, "iptables": 3, "delegated": 4, "no nameless file": 4}
+STRIDE = {
+    "plain": 2,
+    "nftables": 2,
+    "guarded": 6,
+    "iptables": 3,
+    "delegated": 4,
+    "no nameless file": 4,
+    "mapped ports": 8,
+}
 NAMESPACES = ("/run/netns/c1", "", "/run/netns/gone")
 FIGURES = os.environ.get("CNI_PTP_FIGURES")  # a file that takes a line for each test: what was injected, how often
 

@@ -17,7 +17,7 @@ KINDS = {
     "udp": (socket.SOCK_DGRAM, socket.IPPROTO_UDP),
     "sctp": (socket.SOCK_STREAM, 132),
 }
-_PATIENCE_S = 30.0
+_PATIENCE_S, _RESEND_S = 30.0, 1.0
 
 
 def mapping(protocol: str = "tcp", host_port: int = HOST_PORT, **more: Any) -> dict[str, Any]:
@@ -72,11 +72,16 @@ def ask(path: str, destination: str, protocol: str = "tcp", port: int = HOST_POR
     kind, number = KINDS[protocol]
     family = socket.AF_INET6 if ":" in destination else socket.AF_INET
     with entered(path), socket.socket(family, kind, number) as client:
-        client.settimeout(_PATIENCE_S)
+        client.settimeout(_PATIENCE_S if kind == socket.SOCK_STREAM else _RESEND_S)
         client.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", source_port))
         client.connect((destination, port))
-        client.send(b"?")
-        return client.recv(100).decode()
+        for _ in range(int(_PATIENCE_S / _RESEND_S)):
+            client.send(b"?")
+            try:
+                return client.recv(100).decode()
+            except socket.timeout:  # of UDP: an address that a test gave the host takes the kernel a moment
+                pass
+        raise TimeoutError(f"no answer of {destination} port {port}")
 
 
 def is_refused(path: str, destination: str, protocol: str = "tcp", port: int = HOST_PORT) -> bool:
