@@ -240,7 +240,7 @@ MAPPED |= modules("session iptables_legacy nft_del", "firewall.") | modules("nft
 
 
 _OF_ADD = modules("portmap portmap_add portmap_ruleset nft_socket stale_flows", "firewall.")
-_OF_ADD |= modules("conntrack nft_expr nft_rule nft_define", "netlink.")
+_OF_ADD |= modules("conntrack nft_expr nft_rule", "netlink.")
 
 
 def test_port_mappings_load_what_they_do(watched: Watched) -> None:
