@@ -147,14 +147,18 @@ def _remove_all(stale: list[Found], seen: Inventory, terminal: Terminal, only: s
 
     only: the one network, None for all.  Return how many failures there were.
     """
+    having = [found for found in stale if found.link is not None]
+    progress = Progress("interfaces removed", len(having))
     remaining = set()
     with Socket(NETLINK_ROUTE) as host:
-        for found in [found for found in stale if found.link is not None]:
+        for found in having:
             try:
                 _delete_link(host, found)
             except NetlinkError as e:
                 remaining.add(found.attachment)  # what protects and reserves a link is kept while it exists
                 terminal.say(terminal.paint("red", f"{found.attachment}: {e}"))
+            progress.step()
+    progress.finish()
     # Also networks where nothing seems stale: an empty table of ours, a lease index out of date.
     networks = {only} if only else {f.attachment.network for f in seen.attachments()} | set(seen.networks)
     failed = len(remaining)
