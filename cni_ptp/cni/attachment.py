@@ -71,11 +71,15 @@ class Attachment:
             return text
         return f"{ALIAS_PREFIX} {self.network} #{digest(self.owner())[:32]}"
 
-    # --- what the Go plugin derives (plugins pkg/utils/utils.go, pkg/ip/ipmasq_nftables_linux.go) ---
+    # --- what the Go plugin derives (plugins pkg/utils/utils.go, pkg/ip/ipmasq_nftables_linux.go, meta/bandwidth) ---
 
     def go_chain(self) -> str:
         """Return the name of its iptables chain: 28 characters; it knows no interface name."""
         return "CNI-" + digest(self.network + self.containerid)[:24]
+
+    def go_ifb(self) -> str:
+        """Return the name of the ifb of its plugin bandwidth: 15 characters; it knows no interface name either."""
+        return "bwp" + digest(self.network + self.containerid)[:12]
 
     def go_comment(self) -> str:
         """Return the comment of its iptables rules."""

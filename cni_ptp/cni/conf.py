@@ -16,10 +16,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .bandwidth import Bandwidth
     from .masquerade_options import Options
     from .port_mappings import PortMappings
 
 _MASQUERADE_OPTIONS = ("nonMasqueradeCIDRs", "ipMasqSource", "ipMasqRandomFully", "ipMasqFamilies")
+_LIMITS = ("ingressRate", "ingressBurst", "egressRate", "egressBurst")
 BACKENDS = ("nftables", "iptables")
 _MOST_ATTACHMENTS = 100_000  # a list of 1 MiB, the most we read, has fewer
 _MOST_NAME = 200  # a network's name becomes a directory's; NAME_MAX is 255
@@ -105,10 +107,20 @@ class PtpSettings:
     """The keys of this plugin.
 
     ip_masq_options: None if none of them is given.  mtu: bytes, 0 for the kernel's default, or AUTO.
-    mac: 6 bytes or None.  port_mappings: None if the runtime asks for none.
+    mac: 6 bytes or None.  port_mappings, bandwidth: None if nobody asks for any.
     """
 
-    __slots__ = ("ip_masq", "ip_masq_backend", "ip_masq_options", "mtu", "dns", "mac", "anti_spoof", "port_mappings")
+    __slots__ = (
+        "ip_masq",
+        "ip_masq_backend",
+        "ip_masq_options",
+        "mtu",
+        "dns",
+        "mac",
+        "anti_spoof",
+        "port_mappings",
+        "bandwidth",
+    )
 
     def __init__(
         self,
@@ -120,6 +132,7 @@ class PtpSettings:
         mac: bytes | None,
         anti_spoof: bool,
         port_mappings: PortMappings | None,
+        bandwidth: Bandwidth | None,
     ) -> None:
         self.ip_masq = ip_masq
         self.ip_masq_backend = ip_masq_backend
@@ -129,6 +142,7 @@ class PtpSettings:
         self.mac = mac
         self.anti_spoof = anti_spoof
         self.port_mappings = port_mappings
+        self.bandwidth = bandwidth
 
 
 def ptp_settings(conf: NetConf, args: Args) -> PtpSettings:
@@ -150,8 +164,8 @@ def ptp_settings(conf: NetConf, args: Args) -> PtpSettings:
         raise CniError(INVALID_NETWORK_CONFIG, f"mtu {mtu} cannot be used", f"from {_LEAST_MTU} to {_MOST_MTU}")
     dns = parse_dns(fields.object("dns"))
     fields.flag("embeddedIPAM", True)  # read by ipam_for; of a wrong type it is refused here already
-    mac, ports = _mac(conf, args), port_mappings(conf)
-    return PtpSettings(fields.flag("ipMasq"), backend, options, mtu, dns, mac, fields.flag("antiSpoof"), ports)
+    mac, guard, masquerades = _mac(conf, args), fields.flag("antiSpoof"), fields.flag("ipMasq")
+    return PtpSettings(masquerades, backend, options, mtu, dns, mac, guard, port_mappings(conf), bandwidth(conf))
 
 
 def port_mappings(conf: NetConf) -> PortMappings | None:
@@ -160,6 +174,16 @@ def port_mappings(conf: NetConf) -> PortMappings | None:
     if not runtime.has("portMappings"):
         return None
     from .port_mappings import parse
+
+    return parse(runtime, conf.fields)
+
+
+def bandwidth(conf: NetConf) -> Bandwidth | None:
+    """Return the limits that the configuration or the runtime asks for; None if there are none.  CniError 6 or 7."""
+    runtime = conf.runtime_config()
+    if not runtime.has("bandwidth") and not any(conf.fields.has(key) for key in _LIMITS):
+        return None
+    from .bandwidth import parse
 
     return parse(runtime, conf.fields)
 

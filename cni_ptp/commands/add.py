@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.undo import Rollback
+    from ..cni.bandwidth import Bandwidth
     from ..cni.port_mappings import PortMappings
     from ..firewall.nft_table import Element
     from ..ipam.protocol import Ipam
@@ -78,10 +79,13 @@ def _attach(
         if settings.port_mappings is not None:
             _map_ports(attachment, settings.port_mappings, result, undo)
             checkpoint("port mappings")
+        ifb = _limit(host, attachment, settings.bandwidth, host_link, undo) if settings.bandwidth is not None else None
     result.interfaces = [
         Interface(host_link.name, mac_text(host_link.mac), host_link.mtu),
         Interface(attachment.ifname, mac_text(container_link.mac), container_link.mtu, netns.path),
     ]
+    if ifb is not None:
+        result.interfaces.append(Interface(ifb.name, mac_text(ifb.mac), ifb.mtu))
     for ip in result.ips:
         ip.interface = 1
     if settings.dns.given():
@@ -176,6 +180,23 @@ def _map_ports(attachment: Attachment, wanted: PortMappings, result: Result, und
     # Taken back after the pair: nothing may reach the host's 127.0.0.1 by an end that is up.
     undo.insert(-1, ("take back the port mappings", lambda: portmap.remove(attachment)))
     portmap.add(attachment, wanted, [ip.address for ip in result.ips])
+
+
+def _limit(host: Socket, attachment: Attachment, wanted: Bandwidth, link: Link, undo: Rollback) -> Link | None:
+    """Limit the container's bandwidth; return the ifb, which the result lists as the Go plugin bandwidth does."""
+    from ..shaping import bandwidth
+
+    undo.insert(-1, ("delete the ifb", lambda: _unlimit(attachment)))  # after the pair, which leads to it
+    ifb = bandwidth.add(host, attachment, wanted, link)
+    checkpoint("bandwidth")
+    return ifb
+
+
+def _unlimit(attachment: Attachment) -> None:
+    from ..shaping import bandwidth
+
+    with Socket(NETLINK_ROUTE) as sock:
+        bandwidth.remove_own(sock, attachment)
 
 
 def _guard(attachment: Attachment, result: Result, mac: bytes, exposed: bool) -> None:

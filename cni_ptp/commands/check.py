@@ -193,6 +193,10 @@ class Differences:
             self.say(f"the other end of {container_link.name} is not in the host's network namespace")
             return ""
         self._host_link(host, link)
+        if self.settings.bandwidth is not None:
+            from ..shaping import bandwidth
+
+            self.words += bandwidth.differences(host, self.attachment, self.settings.bandwidth, link)
         self._host_mtu(link, container_link)
         listed = [Addr(r) for r in host.dump(dump_addrs(link.ifindex, link.name)).read()]
         there = {(a.address, a.length) for a in listed if a.ifindex == link.ifindex}

@@ -12,7 +12,7 @@ from ..cni.args import Args
 from ..cni.attachment import Attachment
 from ..cni.conf import NetConf, port_mappings
 from ..ipam.source import ipam_for
-from ..netlink.rt_link import Link
+from ..netlink.rt_link import Link, get_link
 from ..netlink.sock import NETLINK_NETFILTER, NETLINK_ROUTE, Socket
 from ..system.netns import ABSENT, Netns, NetnsError, open_netns
 from ..veth.deletion import Deletion
@@ -75,6 +75,7 @@ def _detach(
     with Session(attachment, _backend(conf), nft) as session:
         removal = _try(failures, lambda: Removal(session, lambda: _ports(conf)))
         addresses = _addresses(previous) + (_try(failures, ipam.held) or [])
+        ifbs = _try(failures, lambda: _ifbs(host, attachment, conf, previous)) or []
         if deletion is not None:
             try:
                 deletion.wait()
@@ -82,11 +83,26 @@ def _detach(
                 failures.append(to_cni(e))
                 return
         log_step("link")
+        deletions = [_try(failures, lambda: Deletion(host, ifb)) for ifb in ifbs]  # noqa: B023  called at once
         if removal is not None:
             _try(failures, lambda: removal.commit(addresses))
         log_step("masquerade")
+        for other in deletions:
+            if other is not None:
+                _try(failures, other.wait)
     _try(failures, ipam.delete)
     log_step("ipam")
+
+
+def _ifbs(host: Socket, attachment: Attachment, conf: NetConf, previous: Result | None) -> list[Link]:
+    """Return the ifb links of the attachment; looked for where the call, prevResult or its absence lets expect one."""
+    listed = previous is None or any(interface.name.startswith("bwp") for interface in previous.interfaces)
+    is_named = conf.runtime_config().has("bandwidth") or conf.fields.has("egressRate")
+    if not is_named and (not listed or host.ask(get_link(attachment.go_ifb()))[0].error is not None):
+        return []
+    from ..shaping.bandwidth import links_of
+
+    return links_of(host, attachment, both=True)
 
 
 def _find(host: Socket, attachment: Attachment, of: Callable[[], Clues]) -> Link | None:

@@ -15,7 +15,7 @@ from ..firewall import antispoof
 from ..firewall.masquerade_check import gc as gc_masquerade
 from ..ipam.source import ipam_for
 from ..netlink.rt_link import Link, del_link
-from ..netlink.rt_link_dump import dump_veths
+from ..netlink.rt_link_dump import dump_links
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from .checkpoint import log_step
 
@@ -40,6 +40,7 @@ def gc(args: Args, conf: NetConf) -> None:
     with Socket(NETLINK_ROUTE) as host:
         kept = _delete_marked(host, conf.name, {a.alias() for a in valid}, words)
         reserved = _leased_and_routed(host, ipam, [*valid, *kept], words)
+        words += _try(lambda: _gc_ifbs(host, conf.name, {a.alias() for a in [*valid, *kept]}))
     log_step("links")
     keep = [*valid, *kept]
     words += _try(lambda: gc_masquerade(conf.name, keep))
@@ -58,6 +59,16 @@ def gc(args: Args, conf: NetConf) -> None:
         for more in words:
             failure.add(more)
         raise failure
+
+
+def _gc_ifbs(host: Socket, network: str, keep: set[str]) -> list[str]:
+    """Delete the ifb links of the network's other attachments; return what the kernel refused."""
+    words = []
+    for reply in host.dump(dump_links("ifb")).read():
+        link = Link(reply)
+        if link.kind == "ifb" and link.alias.startswith(f"{ALIAS_PREFIX} {network} ") and link.alias not in keep:
+            words.append(_delete(host, link))
+    return [refused for refused in words if refused]
 
 
 def _failure(network: str, details: str) -> CniError:
@@ -82,7 +93,7 @@ def _delete_marked(host: Socket, network: str, valid: set[str], words: list[str]
     valid: aliases to keep.  words: takes what failed.  CniError 100 if an owner that must be kept has no full name.
     """
     kept = []
-    for reply in host.dump(dump_veths()).read():
+    for reply in host.dump(dump_links("veth")).read():
         link = Link(reply)
         if link.kind != "veth" or not link.alias.startswith(f"{ALIAS_PREFIX} {network} ") or link.alias in valid:
             continue

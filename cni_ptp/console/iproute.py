@@ -6,7 +6,7 @@ from ..base.ip import bits, cidr_text, text_of
 from ..netlink.bounded import search
 from ..netlink.rt_addr_dump import IFA_F_DADFAILED, IFA_F_TENTATIVE, Addr, dump_addrs
 from ..netlink.rt_link import Link, get_link
-from ..netlink.rt_link_dump import dump_veths
+from ..netlink.rt_link_dump import dump_links
 from ..netlink.rt_route import RT_SCOPE_HOST, RT_SCOPE_LINK, RT_TABLE_MAIN, RTN_UNICAST, FibRoute
 from ..netlink.rt_route_dump import dump_routes
 from ..netlink.rt_route_read import read_route
@@ -58,7 +58,7 @@ def route_line(route: FibRoute, names: dict[int, str]) -> str:
 
 def veths(sock: Socket) -> list[Link]:
     """Return all veth links."""
-    return [link for link in map(Link, sock.dump(dump_veths()).read()) if link.kind == "veth"]
+    return [link for link in map(Link, sock.dump(dump_links("veth")).read()) if link.kind == "veth"]
 
 
 def link_named(sock: Socket, name: str) -> Link | None:

@@ -19,7 +19,7 @@ import errno
 from ..base.ip import bits
 from ..cni.conf import mac_text
 from ..netlink.rt_link import Link, get_link, get_link_by_index
-from ..netlink.rt_link_dump import dump_veths
+from ..netlink.rt_link_dump import dump_links
 from ..netlink.rt_nsid import NETNSA_NSID, get_nsid
 from ..netlink.rt_route import RTN_UNICAST, RTPROT_KERNEL, get_route, is_no_route
 from ..netlink.rt_route_read import read_route
@@ -167,7 +167,7 @@ def _of_name(host: Socket, name: str) -> Link | None:
 def _marked(host: Socket, attachment: Attachment) -> Link | None:
     """Return the link whose alias names the attachment, out of all veths of the host."""
     mark = attachment.alias().encode("utf-8", "surrogateescape")
-    answer = host.dump(dump_veths())
+    answer = host.dump(dump_links("veth"))
     for message in answer.messages:
         if mark in message.payload:  # reading thousands of links would take a hundred times as long
             link = Link(answer.request.reply.read(message.payload))

@@ -239,6 +239,17 @@ MAPPED |= modules("port_mappings", "cni.") | modules("conntrack", "netlink.")
 MAPPED |= modules("session iptables_legacy nft_del", "firewall.") | modules("nft_dump", "netlink.")
 
 
+def test_limits_load_what_they_do(watched: Watched) -> None:
+    limits = {"ingressRate": 8000, "ingressBurst": 8000, "egressRate": 8000, "egressBurst": 8000}
+    conf = {**CONF, "runtimeConfig": {"bandwidth": limits}}
+    watched.call("ADD", conf)
+    watched.call("DEL", conf)
+
+    limited = modules("shaping") | modules("bandwidth buckets", "shaping.") | modules("tc rt_ifb", "netlink.")
+    result = loads(watched, "ADD", conf, ADD | limited | modules("bandwidth", "cni."))
+    loads(watched, "DEL", {**conf, "prevResult": result}, DEL | limited)
+
+
 _OF_ADD = modules("portmap portmap_add portmap_ruleset nft_socket stale_flows", "firewall.")
 _OF_ADD |= modules("conntrack nft_expr nft_rule", "netlink.")
 

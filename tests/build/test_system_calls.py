@@ -20,11 +20,12 @@ from tests.namespaces import Host
 from tests.security.trace import whole
 
 # ADD, and DEL with its child: the system calls that the plugin asks for; of these, datagrams to the kernel.
-# Among those of DEL is one for the answer whether there are port mappings.
+# Among those of DEL is one for the answer whether there are port mappings, and, as there is no prevResult, two for the
+# question whether there is an ifb.
 BUDGET = {
-    "no masquerading": (conf("1.0.0", ["v4"]), (110, 8), (121, 5)),
-    "ipMasq": (conf("1.0.0", ["v4"], ipMasq=True), (141, 11), (136, 8)),
-    "dual stack": (conf("1.0.0", ["v4", "v6"]), (162, 11), (132, 5)),
+    "no masquerading": (conf("1.0.0", ["v4"]), (110, 8), (123, 6)),
+    "ipMasq": (conf("1.0.0", ["v4"], ipMasq=True), (141, 11), (138, 9)),
+    "dual stack": (conf("1.0.0", ["v4", "v6"]), (162, 11), (134, 6)),
 }
 # Memory, threads, signals, a process's begin and end.
 _OF_THE_INTERPRETER = {

@@ -105,7 +105,7 @@ def test_every_conversation_ends_with_answers_or_is_refused(seed: int) -> None:
     for _ in range(CONVERSATIONS):
         requests = [
             rt_link.get_link("eth0"),
-            rt_link_dump.dump_veths(),
+            rt_link_dump.dump_links("veth"),
             rt_route_dump.dump_routes(2),
             nft.get_table(table),
         ]

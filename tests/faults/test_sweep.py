@@ -16,6 +16,7 @@ from tests.faults.sweep import ERRNOS, SHORT, Call, Point, answer_of, difference
 from tests.namespaces import REFERENCE, Host
 
 DUAL = ["v4", "v6"]
+LIMITS = {"ingressRate": 8_000_000, "ingressBurst": 800_000, "egressRate": 8_000_000, "egressBurst": 800_000}
 PORTS = [{"hostPort": port, "containerPort": 80, "protocol": name} for port in (53, 80) for name in ("tcp", "udp")]
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "plain": conf("1.0.0", ["v4"]),
@@ -25,6 +26,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "delegated": conf("1.0.0", ["v4"], embeddedIPAM=False),
     "no nameless file": conf("1.0.0", ["v4"]),
     "mapped ports": {**conf("1.0.0", DUAL), "runtimeConfig": {"portMappings": PORTS}},
+    "limited": {**conf("1.0.0", ["v4"]), "runtimeConfig": {"bandwidth": LIMITS}},
 }
 WHOLE = os.environ.get("CNI_PTP_FAULTS") == "all"
 PARTS = 4
@@ -36,6 +38,7 @@ STRIDE = {
     "delegated": 4,
     "no nameless file": 4,
     "mapped ports": 8,
+    "limited": 6,
 }
 NAMESPACES = ("/run/netns/c1", "", "/run/netns/gone")
 FIGURES = os.environ.get("CNI_PTP_FIGURES")  # a file that takes a line for each test: what was injected, how often

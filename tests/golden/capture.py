@@ -65,7 +65,7 @@ def main() -> None:
     netns = os.open("/run/netns/c1", os.O_RDONLY)
     long_name = rt_link.new_veth(("vethC", 0, None), ("x" * 16, 0, None), netns)
     asked = {
-        "reply_veths": rt_link_dump.dump_veths(),
+        "reply_veths": rt_link_dump.dump_links("veth"),
         "reply_routes4": rt_route_dump.dump_routes(2),
         "reply_routes6": rt_route_dump.dump_routes(10),
         "error_name": long_name,

@@ -1,0 +1,138 @@
+"""Traffic control: token bucket filters, and what a link receives led to another link, as bytes.  Pure.
+
+Source: include/uapi/linux/{rtnetlink,pkt_sched,pkt_cls,tc_act/tc_mirred}.h;
+net/sched/{sch_api,sch_tbf,cls_u32,act_mirred}.c.
+"""
+
+from __future__ import annotations
+
+import _struct as struct
+
+from ..nlmsg import BYTES, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, STRZ, U32, U64, Attr, Request, Struct, Table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+RTM_NEWQDISC, RTM_DELQDISC, RTM_GETQDISC = 36, 37, 38
+RTM_NEWTFILTER, RTM_GETTFILTER = 44, 46
+TCMSG = Struct("=BxxxiIII")  # tcm_family, tcm_ifindex, tcm_handle, tcm_parent, tcm_info
+TC_H_ROOT, TC_H_INGRESS = 0xFFFFFFFF, 0xFFFFFFF1
+_TBF_HANDLE, _INGRESS_HANDLE = 0x00010000, 0xFFFF0000
+
+TCA_TBF_PARMS = Attr(1, "TCA_TBF_PARMS", BYTES)
+TCA_TBF_RATE64 = Attr(4, "TCA_TBF_RATE64", U64)
+TCA_TBF_BURST = Attr(6, "TCA_TBF_BURST", U32)
+TCA_KIND = Attr(1, "TCA_KIND", STRZ)
+TCA_OPTIONS = Attr(2, "TCA_OPTIONS", BYTES)  # each kind has its own in it
+_TBF_OPTIONS = TCA_OPTIONS.of(Table(TCA_TBF_PARMS, TCA_TBF_RATE64, TCA_TBF_BURST))
+QDISC = Table(TCA_KIND, TCA_OPTIONS, header=TCMSG)
+
+# struct tc_ratespec: cell_log, linklayer, overhead, cell_align, mpu, rate
+_RATESPEC = struct.Struct("=BBHhHI")
+_TBF_QOPT = struct.Struct("=12s12sIII")  # rate, peakrate, limit, buffer, mtu
+_TC_LINKLAYER_ETHERNET = 1
+_MOST_U32 = 0xFFFFFFFF
+
+TCA_MIRRED_PARMS = Attr(2, "TCA_MIRRED_PARMS", BYTES)
+TCA_ACT_KIND = Attr(1, "TCA_ACT_KIND", STRZ)
+TCA_ACT_OPTIONS = Attr(2, "TCA_ACT_OPTIONS", Table(TCA_MIRRED_PARMS))
+_FIRST_ACTION = Attr(1, "TCA_ACT_1", Table(TCA_ACT_KIND, TCA_ACT_OPTIONS))
+TCA_U32_CLASSID = Attr(1, "TCA_U32_CLASSID", U32)
+TCA_U32_SEL = Attr(5, "TCA_U32_SEL", BYTES)
+TCA_U32_ACT = Attr(7, "TCA_U32_ACT", Table(_FIRST_ACTION))
+_U32_OPTIONS = TCA_OPTIONS.of(Table(TCA_U32_CLASSID, TCA_U32_SEL, TCA_U32_ACT))
+FILTER = Table(TCA_KIND, TCA_OPTIONS, header=TCMSG)
+# tc_u32_sel with one tc_u32_key that matches everything: flags terminal, 1 key.
+_MATCH_ALL = struct.pack("=BBBxHHhhI", 1, 0, 1, 0, 0, 0, 0, 0) + bytes(16)
+_MIRRED = struct.Struct("=IIiiiiI")  # index, capab, action, refcnt, bindcnt, eaction, ifindex
+TC_ACT_STOLEN, TCA_EGRESS_REDIR = 4, 1
+_FILTER_INFO = 0x00010300  # priority 1, ETH_P_ALL in network order
+NLM_F_ECHO, NLM_F_REPLACE = 0x8, 0x100
+
+
+class Tbf:
+    """A token bucket filter as the kernel describes it.  rate: bytes a second.  limit: bytes.  buffer: 64 ns each."""
+
+    __slots__ = ("rate", "limit", "buffer")
+
+    def __init__(self, options: bytes) -> None:
+        found = _TBF_OPTIONS.kind.read(options)
+        rate, _, self.limit, self.buffer, _ = _TBF_QOPT.unpack_from(found.get(TCA_TBF_PARMS, bytes(_TBF_QOPT.size)))
+        self.rate: int = found.get(TCA_TBF_RATE64, _RATESPEC.unpack(rate)[5])
+
+
+def set_tbf(ifindex: int, name: str, rate: int, burst: int, limit: int) -> Request:
+    """Give the link a token bucket filter as its root, in place of what it has.
+
+    rate: bytes a second.  burst, limit: bytes; more than `limit` does not wait.
+    Like: tc qdisc replace dev NAME root handle 1: tbf rate RATE burst BURST limit LIMIT
+    """
+    spec = _RATESPEC.pack(0, _TC_LINKLAYER_ETHERNET, 0, -1, 0, min(rate, _MOST_U32))
+    parts = [TCA_TBF_PARMS(_TBF_QOPT.pack(spec, bytes(12), min(limit, _MOST_U32), 0, 0)), TCA_TBF_BURST(burst)]
+    if rate > _MOST_U32:
+        parts.append(TCA_TBF_RATE64(rate))
+    body = TCMSG.pack(0, ifindex, _TBF_HANDLE, TC_H_ROOT, 0) + TCA_KIND("tbf") + _TBF_OPTIONS(parts)
+    flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE
+    return Request(RTM_NEWQDISC, flags, body, f"limit what link {name} sends", QDISC)
+
+
+def add_ingress(ifindex: int, name: str) -> Request:
+    """Give the link the place where what it receives can be filtered.  Kernel errors: EEXIST if it has one.
+
+    Like: tc qdisc add dev NAME ingress
+    """
+    body = TCMSG.pack(0, ifindex, _INGRESS_HANDLE, TC_H_INGRESS, 0) + TCA_KIND("ingress")
+    flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL
+    return Request(RTM_NEWQDISC, flags, body, f"add an ingress qdisc to link {name}", QDISC)
+
+
+def del_ingress(ifindex: int, name: str) -> Request:
+    """Delete the ingress qdisc with its filters.  Kernel errors: EINVAL or ENOENT if the link has none."""
+    body = TCMSG.pack(0, ifindex, _INGRESS_HANDLE, TC_H_INGRESS, 0)
+    return Request(RTM_DELQDISC, NLM_F_ACK, body, f"delete the ingress qdisc of link {name}", QDISC)
+
+
+def del_root(ifindex: int, name: str) -> Request:
+    """Delete the root qdisc.  Kernel errors: ENOENT if the link has the default one."""
+    body = TCMSG.pack(0, ifindex, 0, TC_H_ROOT, 0)
+    return Request(RTM_DELQDISC, NLM_F_ACK, body, f"delete the root qdisc of link {name}", QDISC)
+
+
+def redirect_all(ifindex: int, name: str, to: int) -> Request:
+    """Lead all that the link receives to the link of index `to`, as if that one sent it.
+
+    Like: tc filter add dev NAME parent ffff: prio 1 u32 match u32 0 0 action mirred egress redirect dev TO
+    """
+    mirred = TCA_MIRRED_PARMS(_MIRRED.pack(0, 0, TC_ACT_STOLEN, 0, 0, TCA_EGRESS_REDIR, to))
+    action = _FIRST_ACTION([TCA_ACT_KIND("mirred"), TCA_ACT_OPTIONS([mirred])])
+    options = _U32_OPTIONS([TCA_U32_CLASSID(_TBF_HANDLE | 1), TCA_U32_SEL(_MATCH_ALL), TCA_U32_ACT([action])])
+    body = TCMSG.pack(0, ifindex, 0, _INGRESS_HANDLE, _FILTER_INFO) + TCA_KIND("u32") + options
+    flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL
+    return Request(RTM_NEWTFILTER, flags, body, f"redirect what link {name} receives", FILTER)
+
+
+def get_root(ifindex: int, name: str) -> Request:
+    """Ask for the root qdisc of the link.  Kernel errors: ENOENT if it has the default one."""
+    body = TCMSG.pack(0, ifindex, 0, TC_H_ROOT, 0)
+    # The kernel notifies those who listen, and echoes it to who asks for that.
+    return Request(RTM_GETQDISC, NLM_F_ACK | NLM_F_ECHO, body, f"look up the root qdisc of link {name}", QDISC)
+
+
+def dump_filters(ifindex: int, name: str) -> Request:
+    """List the filters on what the link receives; none without an ingress qdisc."""
+    body = TCMSG.pack(0, ifindex, 0, _INGRESS_HANDLE, 0)
+    return Request(RTM_GETTFILTER, NLM_F_DUMP, body, f"list the filters of link {name}", FILTER)
+
+
+def redirects_in(reply: Any) -> list[int]:
+    """Return the index of the link to which a listed filter leads; [] if it is no redirection."""
+    if reply[1].get(TCA_KIND) != "u32":
+        return []
+    options = _U32_OPTIONS.kind.read(reply[1].get(TCA_OPTIONS, b""))
+    action = options.get(TCA_U32_ACT, {}).get(_FIRST_ACTION, {})
+    parms: bytes = action.get(TCA_ACT_OPTIONS, {}).get(TCA_MIRRED_PARMS, b"")
+    if len(parms) < _MIRRED.size:
+        return []
+    _, _, verdict, _, _, eaction, ifindex = _MIRRED.unpack_from(parms)
+    return [ifindex] if (verdict, eaction) == (TC_ACT_STOLEN, TCA_EGRESS_REDIR) else []

@@ -1,0 +1,1 @@
+"""Limits on what a container sends and receives: queueing disciplines of the kernel."""
