@@ -1,7 +1,7 @@
 """Which role is asked for; loads that and nothing else.
 
-CNI_COMMAND set: a CNI plugin, ptp or by its name host-local or static.  Else with arguments: a command for people.
-Else: the about text, as every CNI plugin prints it.
+CNI_COMMAND set: a CNI plugin, ptp or the one by whose name the file is called.  Else with arguments: a command for
+people.  Else: the about text, as every CNI plugin prints it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import posix  # what os is made of: os itself costs 0.6 ms
 
-_IPAM_ROLES = ("host-local", "static")
+_ROLES = ("host-local", "static", "portmap", "bandwidth", "tuning", "loopback")
 # All that cni/args.py and commands/logfile.py look at; a runtime passes on dozens more.
 _VARIABLES = (
     "CNI_COMMAND",
@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
 def role_of(path: str) -> str:
     """Return which plugin the file is when it is called by this path or name."""
     name = path.rpartition("/")[2]
-    return name if name in _IPAM_ROLES else "ptp"
+    return name if name in _ROLES else "ptp"
 
 
 def _text(raw: bytes) -> str:

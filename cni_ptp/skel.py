@@ -83,10 +83,12 @@ def _serve(role: str, environ: Mapping[str, str], answering: Responder) -> None:
         signals.note()
         _dispatch(parsed, network, answering)
     else:
-        from .ipam import standalone
-
         signals.note()
-        document = standalone.run(role, parsed, network)
+        if role in ("host-local", "static"):
+            from .ipam.standalone import run
+        else:
+            from .chained.role import run
+        document = run(role, parsed, network)
         if document is not None:
             answering.reply(document)
 

@@ -102,6 +102,23 @@ def _scan(text: str) -> Any:
     return value
 
 
+def members_as_written(raw: bytes, *path: str) -> list[tuple[str, Any]]:
+    """Return the members of the object at a path of keys, their own keys as they are written, repeated ones too.
+
+    [] if there is no object.  For what `loads` has read; it takes the module json, which costs 8 ms.
+    """
+    import json
+
+    def is_object(value: Any) -> bool:
+        return isinstance(value, tuple)
+
+    value: Any = json.loads(raw.decode("utf-8", "replace"), object_pairs_hook=tuple, parse_int=_integer)
+    for key in path:
+        found = [member for name, member in value if name.lower() == key] if is_object(value) else []
+        value = found[-1] if found else None
+    return list(value) if is_object(value) else []
+
+
 def _judge(text: str) -> Any:
     import json
 

@@ -40,7 +40,7 @@ def gc(args: Args, conf: NetConf) -> None:
     with Socket(NETLINK_ROUTE) as host:
         kept = _delete_marked(host, conf.name, {a.alias() for a in valid}, words)
         reserved = _leased_and_routed(host, ipam, [*valid, *kept], words)
-        words += _try(lambda: _gc_ifbs(host, conf.name, {a.alias() for a in [*valid, *kept]}))
+        words += _try(lambda: gc_ifbs(host, conf.name, {a.alias() for a in [*valid, *kept]}))
     log_step("links")
     keep = [*valid, *kept]
     words += _try(lambda: gc_masquerade(conf.name, keep))
@@ -61,7 +61,7 @@ def gc(args: Args, conf: NetConf) -> None:
         raise failure
 
 
-def _gc_ifbs(host: Socket, network: str, keep: set[str]) -> list[str]:
+def gc_ifbs(host: Socket, network: str, keep: set[str]) -> list[str]:
     """Delete the ifb links of the network's other attachments; return what the kernel refused."""
     words = []
     for reply in host.dump(dump_links("ifb")).read():

@@ -26,11 +26,13 @@ EXAMPLES = """\
 examples:
   ptp install                             to /opt/cni/bin
   ptp install --conflist mynet            also a network for the runtime
+  ptp install --all                       every plugin that a node needs, links to one file
   ptp install --conflist lan --subnet 10.99.0.0/24
   ptp install --force --to /usr/lib/cni   instead of the Go plugin there
 """
 DIRECTORY = "/opt/cni/bin"
 IPAM = ("host-local", "static")
+CHAINED = ("portmap", "bandwidth", "tuning", "loopback")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +42,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--python", metavar="PATH", help="the Python, 3.9 or later, that will run it (the one of this file)"
     )
     parser.add_argument("--with-ipam", action="store_true", help="also under the names host-local and static")
+    help_all = f"also under the names {', '.join(CHAINED)}, host-local and static"
+    parser.add_argument("--all", action="store_true", help=help_all)
     help_force = "replace files that are not ours, and a configuration, keeping a backup of each"
     parser.add_argument("--force", action="store_true", help=help_force)
     conflist.arguments(parser)
@@ -49,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     """Install everything and return 0; or install nothing and raise CniError or OSError."""
     terminal = Terminal()
     directory = os.path.abspath(options.to)
-    paths = [os.path.join(directory, name) for name in ("ptp", *(IPAM if options.with_ipam else ()))]
+    paths = [os.path.join(directory, name) for name in ("ptp", *_links(options))]
     interpreter = _interpreter(options.python)
     _refuse_foreign(paths, options.force)
     listed = conflist.prepared(options) if options.conflist else None
@@ -69,6 +73,12 @@ def run(options: argparse.Namespace) -> int:
     if listed is not None:
         conflist.write(listed, terminal)
     return 0
+
+
+def _links(options: argparse.Namespace) -> tuple[str, ...]:
+    if options.all:
+        return (*IPAM, *CHAINED)
+    return IPAM if options.with_ipam else ()
 
 
 def _interpreter(wanted: str | None) -> str:

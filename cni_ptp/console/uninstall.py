@@ -9,7 +9,7 @@ from ..bundle import built_file
 from ..cni.attachment import ALIAS_PREFIX
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from . import atomic_file, iproute
-from .install import DIRECTORY, IPAM
+from .install import CHAINED, DIRECTORY, IPAM
 from .terminal import Terminal
 
 ABOUT = """\
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     terminal = Terminal()
     directory = os.path.abspath(options.to)
     atomic_file.sweep(directory)
-    ours = [path for path in (os.path.join(directory, n) for n in (*IPAM, "ptp")) if built_file.is_ours(path)]
+    ours = [path for path in (os.path.join(directory, n) for n in (*IPAM, *CHAINED, "ptp")) if built_file.is_ours(path)]
     attached = _attached()
     if ours and attached and not options.force:
         terminal.say(

@@ -60,11 +60,12 @@ def why_unavailable(backend: str) -> list[str]:
 
 def gc(network: str, valid: list[Attachment]) -> list[str]:
     """Delete what any backend has of the network's other attachments; return what failed, in words."""
-    steps = [lambda: nft_check.gc(network, valid), lambda: _gc_port_mappings(network, valid)]
+    steps = [lambda: nft_check.gc(network, valid), lambda: gc_port_mappings(network, valid)]
     return _tried(steps) + gc_of_iptables(network, valid, True)
 
 
-def _gc_port_mappings(network: str, valid: list[Attachment]) -> None:
+def gc_port_mappings(network: str, valid: list[Attachment]) -> None:
+    """Remove the port mappings of the network's other attachments."""
     try:
         sock = open_socket()
     except OSError:

@@ -13,7 +13,7 @@ from .nft_table import PORTMAP as TABLE
 from .owner_mark import owner_marks
 from .portmap import first_of_each
 from .portmap_add import port_of
-from .portmap_elements import MAPS, elements, needs_loopback
+from .portmap_elements import GUARDED, MAPS, elements
 from .portmap_ruleset import BASE_CHAINS, CHAINS, rules
 
 TYPE_CHECKING = False
@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     from .portmap_elements import Element
 
 
-def differences(attachment: Attachment, wanted: PortMappings, addresses: list[bytes]) -> list[str]:
+def differences(
+    attachment: Attachment, wanted: PortMappings, addresses: list[bytes], link: str | None = None
+) -> list[str]:
     """Return the differences between the mappings and what they should be, one sentence each.
 
-    addresses: packed, those of the container.  NetlinkError; OSError without nf_tables.
+    addresses: packed, those of the container.  link: see portmap_elements.elements.  NetlinkError; OSError without
+    nf_tables.
     """
-    ours = elements(attachment, wanted, first_of_each(addresses))
+    ours = elements(attachment, wanted, first_of_each(addresses), link)
     if not ours:
         return []
     with open_socket() as sock:
@@ -37,8 +40,10 @@ def differences(attachment: Attachment, wanted: PortMappings, addresses: list[by
         answers = sock.ask(*[get_mapping(TABLE, element.name, element.key) for element in ours])
         for element, answer in zip(ours, answers):
             words += _of_element(attachment, element, mapping_in(answer))
-    setting = f"ipv4/conf/{attachment.host_veth()}/route_localnet"
-    if needs_loopback(wanted, ours) and not sysctl.is_on(setting):
+    for guarded in [element for element in ours if element.name == GUARDED]:
+        setting = f"ipv4/conf/{_name(guarded)}/route_localnet"
+        if sysctl.is_on(setting):
+            continue
         words.append(f"the host does not reach its mapped ports by 127.0.0.1: sysctl net/{setting} is not 1")
     return words
 

@@ -12,11 +12,11 @@ from ..netlink.nft_map import MAPPED, dump_mappings, get_mapping, mapping_in, ma
 from .nft_table import PORTMAP as TABLE
 from .nft_transaction import commit, generation, retry
 from .owner_mark import network_marks, owner_marks, parse_comment
-from .portmap_elements import IPPROTO_UDP, MAPS, SETS, index_keys, map_key, mapping_of
+from .portmap_elements import GUARDED, IPPROTO_UDP, MAPS, SETS, index_keys, map_key, mapping_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ..cni.attachment import Attachment
     from ..cni.port_mappings import PortMappings
@@ -60,10 +60,15 @@ def remove(
         forget_flows_to(mappings, [key for name, key in removed if name in _MAPPED])
 
 
-def remove_if_any(sock: Socket, attachment: Attachment) -> None:
-    """Remove the mappings of the attachment, of which nothing else is known; the table may not exist."""
+def remove_if_any(
+    sock: Socket,
+    attachment: Attachment,
+    known_addresses: Iterable[bytes] = (),
+    ports: Callable[[], PortMappings | None] = lambda: None,
+) -> None:
+    """Remove the mappings of the attachment; the table may not exist.  Else as `remove`."""
     if exists(sock.ask(nft.get_table(TABLE))[0]):
-        remove(sock, attachment, [], lambda: None)
+        remove(sock, attachment, list(known_addresses), ports)
 
 
 def _named(ports: PortMappings | None, addresses: list[bytes]) -> list[Place]:
@@ -77,7 +82,10 @@ def _complete(found: dict[Place, str]) -> bool:
     of_maps = [name for name, _ in found if name in MAPS]
     addresses = {name for name, _ in found if name in _MAPPED}
     count = max([parse_comment(text)[1] for text in found.values()], default=0)
-    return bool(found) and len(of_maps) >= count and {_MAPPED[MAPS[name] == 6] for name in of_maps} <= addresses
+    whole = len(of_maps) >= count and {_MAPPED[MAPS[name] == 6] for name in of_maps} <= addresses
+    # With a hairpin there is a guarded link, by another name where another plugin made it.
+    names = {name for name, _ in found}
+    return bool(found) and whole and ("hairpin4" not in names or GUARDED in names)
 
 
 def _owned(sock: Socket, marks: tuple[str, ...], places: list[Place]) -> dict[Place, str]:

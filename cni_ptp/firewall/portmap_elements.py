@@ -51,11 +51,15 @@ def mapping_of(name: str, key: bytes) -> PortMapping:
     return PortMapping(int.from_bytes(port[4:6], "big"), 0, port[0], address or None, (MAPS[name],))
 
 
-def elements(attachment: Attachment, wanted: PortMappings, addresses: dict[int, bytes]) -> list[Element]:
+def elements(
+    attachment: Attachment, wanted: PortMappings, addresses: dict[int, bytes], link: str | None = None
+) -> list[Element]:
     """Return the elements that the mappings make.  addresses: packed, the container's, one for each IP version.
 
-    A mapping of a family in which the container has no address makes none.
+    A mapping of a family in which the container has no address makes none.  link: the host end's name where another
+    plugin made it, "" if there is none of the container's own.
     """
+    name_of_link = attachment.host_veth() if link is None else link
     translated = {}
     for mapping in wanted.mappings:
         for version in mapping.versions:
@@ -69,8 +73,8 @@ def elements(attachment: Attachment, wanted: PortMappings, addresses: dict[int, 
         found.append(Element(f"mapped{version}", address, b"", text))
         if wanted.snat:
             found.append(Element(f"hairpin{version}", address + address, b"", text))
-    if needs_loopback(wanted, found):
-        found.append(Element(GUARDED, link_key(attachment), b"", text))
+    if name_of_link and needs_loopback(wanted, found):
+        found.append(Element(GUARDED, link_key(name_of_link), b"", text))
     return found
 
 
@@ -79,11 +83,11 @@ def needs_loopback(wanted: PortMappings, found: list[Element]) -> bool:
     return wanted.snat and any(MAPS.get(element.name) == 4 for element in found)
 
 
-def link_key(attachment: Attachment) -> bytes:
-    """Return the key of the attachment's host end."""
-    return attachment.host_veth().encode().ljust(_IFNAMSIZ, b"\0")
+def link_key(name: str) -> bytes:
+    """Return the key of a host end."""
+    return name.encode().ljust(_IFNAMSIZ, b"\0")
 
 
 def index_keys(attachment: Attachment, addresses: list[bytes]) -> list[tuple[str, bytes]]:
     """Return (set, key) of the elements by which it is found out quickly whether an attachment has mappings."""
-    return [(f"mapped{version_of(a)}", a) for a in addresses] + [(GUARDED, link_key(attachment))]
+    return [(f"mapped{version_of(a)}", a) for a in addresses] + [(GUARDED, link_key(attachment.host_veth()))]

@@ -84,10 +84,11 @@ def _is_of(link: Link, attachment: Attachment) -> bool:
 
 def remove_own(host: Socket, attachment: Attachment) -> None:
     """Delete the ifb links that `add` made, whose host end was deleted, or leads nothing there any more."""
-    _delete(host, [link for link in links_of(host, attachment, both=True) if link.alias == attachment.alias()])
+    delete(host, [link for link in links_of(host, attachment, both=True) if link.alias == attachment.alias()])
 
 
-def _delete(host: Socket, links: list[Link]) -> None:
+def delete(host: Socket, links: list[Link]) -> None:
+    """Delete the links; one that has gone meanwhile is as good."""
     for link in links:
         refused = host.ask(del_link(link.ifindex, link.name))[0].error
         if refused is not None and refused.errno != errnos.ENODEV:

@@ -157,6 +157,17 @@ def test_the_conflist_attaches_a_container(host: Host, to: Path, tmp_path: Path)
     assert len(reply["ips"]) == 2
 
 
+def test_all_the_plugins_of_a_node_are_links_to_one_file(host: Host, to: Path) -> None:
+    assert ask(host, "install", "--to", str(to), "--all").returncode == 0
+    names = ["bandwidth", "host-local", "loopback", "portmap", "ptp", "static", "tuning"]
+    assert sorted(path.name for path in to.iterdir()) == names
+    for name in names:
+        about = host.run(str(to / name), env={}).stderr
+        assert about.startswith(f"CNI {name} plugin cni-ptp ")
+    assert ask(host, "uninstall", "--to", str(to)).returncode == 0
+    assert list(to.iterdir()) == []
+
+
 def test_a_conflist_is_not_overwritten_unasked(host: Host, to: Path, tmp_path: Path) -> None:
     net_d = tmp_path / "net.d"
     argv = ["install", "--to", str(to), "--conflist", "mynet", "--conf-dir", str(net_d)]

@@ -23,8 +23,8 @@ BANNED = {
 VERBS = set(
     """Add Append Ask Begin Build Call Check Close Collect Compare Count Declare Decode Delete Do Draw Drop
     Empty Encode End Erase Escape Exit Find Forget Give Guard Hand Have Import Install Keep Let Lead Limit List Load Log
-    Look Make Masquerade Merge Move Note Number Open Prepare Print Put Raise Read Record Refuse Release Remove
-    Repair Report Reserve Restore Return Round Run See Send Serve Set Start Take Tell Throw Try Undo Unpack
+    Look Make Map Masquerade Merge Move Note Number Open Prepare Print Put Raise Read Record Refuse Release Remove
+    Repair Report Reserve Restore Return Round Run See Send Serve Set Start Take Tell Throw Try Turn Undo Unpack
     Validate Wait Write Yield""".split()
 )
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "docs").rglob("*.1")])

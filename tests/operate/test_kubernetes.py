@@ -143,7 +143,7 @@ def test_the_written_network_attaches_pods_with_the_nodes_addresses(
     assert api.asked == [("/api/v1/nodes/node1", "Bearer secret")]
     assert os.listdir(tmp_path / "net.d") == ["10-ptp.conflist"]
     written = json.loads((tmp_path / "net.d" / "10-ptp.conflist").read_text())
-    assert [plugin["type"] for plugin in written["plugins"]] == ["ptp", "portmap"]
+    assert [plugin["type"] for plugin in written["plugins"]] == ["ptp"]
 
     host.container()
     conf = {"cniVersion": written["cniVersion"], "name": written["name"], **written["plugins"][0]}

@@ -1,0 +1,1 @@
+"""The other CNI plugins that this file can be called as, by its name."""
