@@ -67,6 +67,9 @@ _GROUPS = (
     ("firewall.nft_del",),
     ("netlink.nft_dump",),
     ("netlink.nft_define", "netlink.nft_rule"),  # of whatever makes tables or rules
+)
+# The same of modules that calls rarely need: the index has them apart.
+_SELDOM = (
     ("firewall.nft_socket",),
     ("cni.port_mappings", "firewall.portmap_del"),  # of ADD and DEL with port mappings
     ("firewall.stale_flows",),
@@ -165,7 +168,7 @@ def _groups(imports: dict[str, list[str]]) -> list[tuple[tuple[int, ...], tuple[
                 load(other, names, needs)
             names.append(name)
 
-    for roots in _GROUPS:
+    for roots in (*_GROUPS, *_SELDOM):
         names: list[str] = []
         needs: set[int] = set()
         for root in roots:

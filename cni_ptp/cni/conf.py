@@ -170,22 +170,21 @@ def ptp_settings(conf: NetConf, args: Args) -> PtpSettings:
 
 def port_mappings(conf: NetConf) -> PortMappings | None:
     """Return the mappings of ports that the runtime asks for; None if there are none.  CniError 6 or 7."""
-    runtime = conf.runtime_config()
-    if not runtime.has("portMappings"):
+    if not conf.fields.has("runtimeConfig") or not conf.runtime_config().has("portMappings"):
         return None
     from .port_mappings import parse
 
-    return parse(runtime, conf.fields)
+    return parse(conf.runtime_config(), conf.fields)
 
 
 def bandwidth(conf: NetConf) -> Bandwidth | None:
     """Return the limits that the configuration or the runtime asks for; None if there are none.  CniError 6 or 7."""
-    runtime = conf.runtime_config()
-    if not runtime.has("bandwidth") and not any(conf.fields.has(key) for key in _LIMITS):
+    by_runtime = conf.fields.has("runtimeConfig") and conf.runtime_config().has("bandwidth")
+    if not by_runtime and not any(map(conf.fields.has, _LIMITS)):
         return None
     from .bandwidth import parse
 
-    return parse(runtime, conf.fields)
+    return parse(conf.runtime_config(), conf.fields)
 
 
 def _mac(conf: NetConf, args: Args) -> bytes | None:

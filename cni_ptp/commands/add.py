@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.undo import Rollback
-    from ..cni.bandwidth import Bandwidth
-    from ..cni.port_mappings import PortMappings
     from ..firewall.nft_table import Element
     from ..ipam.protocol import Ipam
 
@@ -77,9 +75,16 @@ def _attach(
             checkpoint("masquerade")
         host_link, container_link = _join(host, container, attachment, settings, result, netns, undo)
         if settings.port_mappings is not None:
-            _map_ports(attachment, settings.port_mappings, result, undo)
+            from ..firewall import portmap
+
+            portmap.attach(attachment, settings.port_mappings, [ip.address for ip in result.ips], undo)
             checkpoint("port mappings")
-        ifb = _limit(host, attachment, settings.bandwidth, host_link, undo) if settings.bandwidth is not None else None
+        ifb = None
+        if settings.bandwidth is not None:
+            from ..shaping import bandwidth
+
+            ifb = bandwidth.attach(host, attachment, settings.bandwidth, host_link, undo)
+            checkpoint("bandwidth")
     result.interfaces = [
         Interface(host_link.name, mac_text(host_link.mac), host_link.mtu),
         Interface(attachment.ifname, mac_text(container_link.mac), container_link.mtu, netns.path),
@@ -171,32 +176,6 @@ def _masquerade(attachment: Attachment, settings: PtpSettings, result: Result, u
     with Session(attachment, settings.ip_masq_backend) as session:
         undo.append(("take back the masquerading", lambda: masquerade_add.undo(session, known, taken)))
         masquerade_add.add(session, addresses, options.variants if options is not None else {}, taken)
-
-
-def _map_ports(attachment: Attachment, wanted: PortMappings, result: Result, undo: Rollback) -> None:
-    """Let ports of the host lead to the container, which can answer by now."""
-    from ..firewall import portmap
-
-    # Taken back after the pair: nothing may reach the host's 127.0.0.1 by an end that is up.
-    undo.insert(-1, ("take back the port mappings", lambda: portmap.remove(attachment)))
-    portmap.add(attachment, wanted, [ip.address for ip in result.ips])
-
-
-def _limit(host: Socket, attachment: Attachment, wanted: Bandwidth, link: Link, undo: Rollback) -> Link | None:
-    """Limit the container's bandwidth; return the ifb, which the result lists as the Go plugin bandwidth does."""
-    from ..shaping import bandwidth
-
-    undo.insert(-1, ("delete the ifb", lambda: _unlimit(attachment)))  # after the pair, which leads to it
-    ifb = bandwidth.add(host, attachment, wanted, link)
-    checkpoint("bandwidth")
-    return ifb
-
-
-def _unlimit(attachment: Attachment) -> None:
-    from ..shaping import bandwidth
-
-    with Socket(NETLINK_ROUTE) as sock:
-        bandwidth.remove_own(sock, attachment)
 
 
 def _guard(attachment: Attachment, result: Result, mac: bytes, exposed: bool) -> None:

@@ -15,8 +15,18 @@ from .stale_flows import forget_flows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..base.undo import Rollback
     from ..cni.attachment import Attachment
     from ..cni.port_mappings import PortMappings
+
+
+def attach(attachment: Attachment, wanted: PortMappings, addresses: list[bytes], undo: Rollback) -> None:
+    """Let the ports lead to the container of an ADD.  undo: takes what removes the mappings, after the pair.
+
+    Nothing may reach the host's 127.0.0.1 by an end that is up.  Else as `add`.
+    """
+    undo.insert(-1, ("take back the port mappings", lambda: remove(attachment)))
+    add(attachment, wanted, addresses)
 
 
 def add(attachment: Attachment, wanted: PortMappings, addresses: list[bytes], link: str | None = None) -> None:

@@ -11,6 +11,7 @@ from ..base import errnos
 from ..base.errors import KERNEL_REFUSED, CniError
 from ..netlink.rt_ifb import new_ifb
 from ..netlink.rt_link import Link, del_link, get_link, set_alias
+from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..netlink.tc import (
     TCA_KIND,
     TCA_OPTIONS,
@@ -26,12 +27,26 @@ from .buckets import bucket, own_ifb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..base.undo import Rollback
     from ..cni.attachment import Attachment
     from ..cni.bandwidth import Bandwidth
-    from ..netlink.sock import Socket
     from .buckets import Bucket
 
 _TOLERANCE = 64  # of the ticks that the kernel computes from a burst, one in this many
+
+
+def attach(host: Socket, attachment: Attachment, wanted: Bandwidth, link: Link, undo: Rollback) -> Link | None:
+    """Limit the bandwidth of an ADD's container.  undo: takes what deletes the ifb, after the pair, which leads to it.
+
+    Else as `add`.
+    """
+    undo.insert(-1, ("delete the ifb", lambda: _detach(attachment)))
+    return add(host, attachment, wanted, link)
+
+
+def _detach(attachment: Attachment) -> None:
+    with Socket(NETLINK_ROUTE) as sock:
+        remove_own(sock, attachment)
 
 
 def add(host: Socket, attachment: Attachment, wanted: Bandwidth, link: Link) -> Link | None:
