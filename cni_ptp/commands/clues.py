@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..ipam.known_addresses import is_leased
+from ..base.errors import CniError
+from ..ipam.data_dir import DATA_DIR, data_dir
+from ..ipam.lease_owner import is_leased
 from ..veth.unnamed import Clues
 
 TYPE_CHECKING = False
@@ -22,8 +24,12 @@ def clues(conf: NetConf, ipam: Ipam, attachment: Attachment, previous: Result | 
         addresses = [ip.address for ip in previous.ips if _is_of(ip, previous, attachment.ifname)]
         ends = [(interface.name, interface.mac) for interface in previous.interfaces if not interface.sandbox]
     listed = list(addresses)
+    try:
+        directory = data_dir(conf)
+    except CniError:
+        directory = DATA_DIR
     addresses += [address for address in ipam.known() if address not in addresses]
-    return Clues(netns, addresses, listed, ends, lambda address: is_leased(conf, attachment, address))
+    return Clues(netns, addresses, listed, ends, lambda address: is_leased(directory, attachment, address))
 
 
 def _is_of(ip: Address, result: Result, ifname: str) -> bool:

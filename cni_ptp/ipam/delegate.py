@@ -23,10 +23,10 @@ from ..system.trusted import distrust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..cni.args import Args
-    from ..cni.conf import NetConf
+    from collections.abc import Callable
+
     from ..cni.result import Address
-    from .protocol import Held
+    from .protocol import Held, Ipam
 
 _OURS = ("ptp",)
 _OUR_IPAM_ROLES = ("host-local", "static")
@@ -34,23 +34,30 @@ _MOST_WORDS = 2000  # characters of a child's diagnostics that go into an error
 
 
 class Delegate:
-    """The IPAM plugin of the configuration, for one call.  path: its file."""
+    """The IPAM plugin of the configuration, for one call.
 
-    __slots__ = ("conf", "args", "kind", "path")
+    path: its file.  raw: our own input.  like: makes the IPAM of this file of the same kind, which can read the state
+    of CNI's own plugin; None if there is none.
+    """
 
-    def __init__(self, conf: NetConf, args: Args, kind: str) -> None:
+    __slots__ = ("kind", "path", "raw", "cni_version", "like")
+
+    def __init__(
+        self, kind: str, raw: bytes, cni_version: str, ourselves: str, cni_path: str, like: Callable[[], Ipam | None]
+    ) -> None:
         """Find the file and see that it may be run.  CniError 7, or 4 without a CNI_PATH."""
-        self.conf = conf
-        self.args = args
         self.kind = kind
-        self.path = find(kind, args.path, conf.type)
+        self.path = find(kind, cni_path, ourselves)
+        self.raw = raw
+        self.cni_version = cni_version
+        self.like = like
 
     def add(self, held: Held) -> Result:
         """Return what the plugin allocated.  If it fails, or its answer cannot be read, it is told to release."""
         try:
             out = self._call("ADD")
             try:
-                result = parse(JsonObject(jsonio.loads(out), ""), self.conf.cni_version)
+                result = parse(JsonObject(jsonio.loads(out), ""), self.cni_version)
             except ValueError as e:
                 raise CniError(DELEGATE_FAILED, f"read the result of IPAM plugin {self.kind}", str(e)) from None
         except CniError as e:
@@ -75,9 +82,11 @@ class Delegate:
 
     def known(self) -> list[bytes]:
         """Return what the plugin's leases or its configuration tell, if it is the host-local or static of CNI."""
-        from .known_addresses import of_delegate
-
-        return of_delegate(self.kind, self.conf, self.args)
+        try:
+            ipam = self.like()
+            return ipam.known() if ipam is not None else []
+        except CniError:
+            return []  # it has its own way with the configuration
 
     def check(self, prev: Result) -> None:
         """Have the plugin check; it has the result with our input."""
@@ -85,9 +94,8 @@ class Delegate:
 
     def stale(self, valid: list[Attachment]) -> dict[Attachment, list[bytes]]:
         """Return what its leases tell, if it is the host-local of CNI."""
-        from .known_addresses import stale_of_delegate
-
-        return stale_of_delegate(self.kind, self.conf, self.args, valid)
+        ipam = self.like()
+        return ipam.stale(valid) if ipam is not None else {}
 
     def gc(self, valid: list[Attachment]) -> None:
         """Have the plugin keep only what is valid; it has the list with our input."""
@@ -99,14 +107,14 @@ class Delegate:
 
     def status(self) -> None:
         """Return if the plugin can serve ADD, or if its configuration's version does not let us ask."""
-        if at_least(self.conf.cni_version, "1.1.0"):
+        if at_least(self.cni_version, "1.1.0"):
             self._call("STATUS")
 
     def _call(self, command: str) -> bytes:
         """Return what the plugin printed.  CniError: its own error, or 102."""
         about = f"run IPAM plugin {self.kind} for {command}"
         try:
-            finished = run(self.path, [self.path], {**os.environ, "CNI_COMMAND": command}, self.conf.raw)
+            finished = run(self.path, [self.path], {**os.environ, "CNI_COMMAND": command}, self.raw)
         except LimitExceeded as e:
             raise CniError(DELEGATE_FAILED, about, str(e)) from None
         except OSError as e:

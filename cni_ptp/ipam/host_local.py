@@ -8,13 +8,10 @@ from __future__ import annotations
 from ..base.errors import NetlinkError
 from ..cni.attachment import Attachment
 from ..cni.result import Result
-from .data_dir import data_dir
 from .leases import Leases, owner_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..cni.args import Args
-    from ..cni.conf import NetConf
     from ..cni.result import Address
     from .protocol import Held
     from .settings import Settings
@@ -25,15 +22,11 @@ class HostLocal:
 
     __slots__ = ("attachment", "data_dir", "_settings")
 
-    def __init__(self, conf: NetConf, args: Args) -> None:
-        """Validate everything that the command needs.  CniError 4, 6 or 7."""
-        self.attachment = Attachment(conf.name, args.containerid, args.ifname)
-        self.data_dir = data_dir(conf)
-        self._settings: Settings | None = None
-        if args.command not in ("DEL", "GC"):
-            from . import settings
-
-            self._settings = settings.read(conf, args)
+    def __init__(self, attachment: Attachment, data_dir: str, settings: Settings | None) -> None:
+        """Take the directory of all networks' leases.  settings: None for DEL and GC."""
+        self.attachment = attachment
+        self.data_dir = data_dir
+        self._settings = settings
 
     def settings(self) -> Settings:
         """Return what is configured, for verbs other than DEL and GC."""

@@ -6,15 +6,13 @@ Source: plugins/ipam/host-local/backend/allocator/{range,range_set,allocator}.go
 
 from __future__ import annotations
 
-from ..base.ip import cidr_text, parse_cidr, parse_ip, text_of
+from ..base.ip import cidr_text, parse_cidr, text_of
 from ..cni.conf import unusable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Optional, TypeVar
-
-    from ..base.jsonio import JsonObject
 
     T = TypeVar("T")
     # One range as configured: subnet as written, for messages; start, end and gateway packed.  None: not given.
@@ -101,20 +99,7 @@ def packed(address: int, size: int) -> bytes:
     return address.to_bytes(size, "big")
 
 
-# --- reading the configuration ---------------------------------------------------------------------------------------
-
-
-def wanted(fields: JsonObject) -> Wanted:
-    """Return one range as configured.  CniError 7 for a text that is no address or no subnet, in Go's words."""
-    subnet = fields.text("subnet") if fields.has("subnet") else None
-    if subnet is not None:
-        parsed(parse_cidr, subnet)
-    return subnet, _address(fields, "rangeStart"), _address(fields, "rangeEnd"), _address(fields, "gateway")
-
-
-def _address(fields: JsonObject, key: str) -> bytes | None:
-    text = fields.text(key)
-    return parsed(parse_ip, text) if text else None
+# --- ranges as configured ---------------------------------------------------------------------------------------
 
 
 def parsed(parse: Callable[[str], T], text: str) -> T:

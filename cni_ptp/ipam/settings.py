@@ -12,7 +12,7 @@ from ..cni.conf import unusable
 from ..cni.result import parse_route
 from ..cni.versions import at_least
 from .data_dir import check_path, data_dir, ipam_of
-from .ranges import RangeSet, canonical_set, wanted
+from .ranges import RangeSet, canonical_set, parsed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _MOST_RANGES = 1000  # they are compared pair by pair
 class Settings:
     """What host-local is to do.
 
-    sets: each gives one address.  requested: packed addresses wished for, in order.  resolv_conf: a path or "".
+    sets: each gives one address.  requested: packed addresses, in order.  resolv_conf: a path or "".
     """
 
     __slots__ = ("data_dir", "sets", "requested", "routes", "resolv_conf")
@@ -74,7 +74,7 @@ def routes_of(ipam: JsonObject) -> list[Route]:
 def _configured(conf: NetConf, ipam: JsonObject) -> list[list[Wanted]]:
     """Return the sets as configured, in their order: the runtime's, the single range, the list."""
     sets = _configured_sets(conf.runtime_config(), "ipRanges")
-    inline = wanted(ipam)
+    inline = _wanted(ipam)
     if inline[0] is not None:
         sets.append([inline])
     return sets + _configured_sets(ipam, "ranges")
@@ -107,8 +107,26 @@ def _configured_sets(fields: JsonObject, key: str) -> list[list[Wanted]]:
         path = f"{fields.name(key)}[{i}]"
         if item is not None and not isinstance(item, list):
             raise wrong_type(path, "a list", item)
-        sets.append([wanted(JsonObject({} if r is None else r, f"{path}[{j}]")) for j, r in enumerate(item or [])])
+        sets.append([_wanted(JsonObject({} if r is None else r, f"{path}[{j}]")) for j, r in enumerate(item or [])])
     return sets
+
+
+def _wanted(fields: JsonObject) -> Wanted:
+    """Return one range as configured.  CniError 7 for a text that is no address or no subnet, in Go's words."""
+    subnet = fields.text("subnet") if fields.has("subnet") else None
+    if subnet is not None:
+        parsed(parse_cidr, subnet)
+    return (
+        subnet,
+        _range_address(fields, "rangeStart"),
+        _range_address(fields, "rangeEnd"),
+        _range_address(fields, "gateway"),
+    )
+
+
+def _range_address(fields: JsonObject, key: str) -> bytes | None:
+    text = fields.text(key)
+    return parsed(parse_ip, text) if text else None
 
 
 def one_per_family(version: str, sizes: list[int]) -> None:

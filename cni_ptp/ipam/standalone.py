@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..base.errors import INVALID_NETWORK_CONFIG, CniError
 from ..cni.result_write import render
+from .source import embedded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,13 +45,9 @@ def run(role: str, args: Args, conf: NetConf) -> dict[str, Any] | None:
 
 
 def _ipam(role: str, args: Args, conf: NetConf) -> Ipam:
-    if role == "host-local":
-        from .host_local import HostLocal
-
-        return HostLocal(conf, args)
-    from .static import Static
-
-    return Static(conf, args)
+    ipam = embedded(role, conf, args, bounded=False)
+    assert ipam is not None  # the role is one of ours
+    return ipam
 
 
 def _add(ipam: Ipam, conf: NetConf) -> dict[str, Any]:

@@ -5,51 +5,33 @@ Source: plugins/ipam/static/main.go of containernetworking/plugins, whose texts 
 
 from __future__ import annotations
 
-from ..base.errors import CHECK_FAILED, INVALID_ENVIRONMENT_VARIABLES, CniError
-from ..base.ip import contains, parse_cidr, parse_ip, text_of
-from ..cni.args import known_cni_args
-from ..cni.attachment import Attachment
-from ..cni.conf import unusable
-from ..cni.result import MOST_IPS, Address, Dns, Result, parse_dns
-from .data_dir import ipam_of
-from .settings import one_per_family, routes_of
+from ..base.errors import CHECK_FAILED, CniError
+from ..base.ip import text_of
+from ..cni.result import Dns, Result
+from .static_settings import StaticSettings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..base.jsonio import JsonObject
-    from ..cni.args import Args
-    from ..cni.conf import NetConf
-    from ..cni.result import Route
+    from ..cni.attachment import Attachment
+    from ..cni.result import Address
     from .protocol import Held
-
-_IPS_TEXT = "an entry in the 'ips' field is NOT in CIDR notation, got: '{}'"
 
 
 class Static:
-    """static for one call.  wishes: those of `ips` that the runtime gave.  configured: those of ipam.addresses."""
+    """static for one call.
 
-    __slots__ = ("conf", "args", "containerid", "ips", "routes", "dns", "configured", "wishes")
+    settings: None for DEL and GC, which need none.  known: the packed addresses, [] if they are not known.
+    """
 
-    def __init__(self, conf: NetConf, args: Args) -> None:
-        """Validate everything that the command needs.  CniError 4, 6 or 7; DEL and GC need nothing."""
-        self.conf = conf
-        self.args = args
-        self.containerid = args.containerid
-        self.ips: list[Address] = []
-        self.wishes: list[Address] = []
-        self.configured: list[Address] = []
-        self.routes: list[Route] = []
-        self.dns = Dns()
-        if args.command not in ("DEL", "GC"):
-            ipam = ipam_of(conf)
-            self.ips, self.wishes, self.configured = _addresses(conf, ipam, args)
-            one_per_family(conf.cni_version, [len(ip.address) for ip in self.ips])
-            self.routes = routes_of(ipam)
-            self.dns = parse_dns(ipam.object("dns"))
+    __slots__ = ("settings", "_known")
+
+    def __init__(self, settings: StaticSettings | None, known: list[bytes]) -> None:
+        self.settings = settings or StaticSettings([], [], [], [], Dns())
+        self._known = known
 
     def add(self, held: Held) -> Result:
         """Return what is configured, whether or not it is in use: another address would be of no use."""
-        return Result([], self.ips, self.routes, self.dns)
+        return Result([], self.settings.ips, self.settings.routes, self.settings.dns)
 
     def delete(self) -> None:
         """Do nothing: there is nothing to release."""
@@ -60,14 +42,11 @@ class Static:
 
     def known(self) -> list[bytes]:
         """Return the configured addresses; [] if they cannot be read, which DEL does not judge."""
-        try:
-            return [ip.address for ip in _addresses(self.conf, ipam_of(self.conf), self.args)[0]]
-        except CniError:
-            return []
+        return self._known
 
     def check(self, prev: Result) -> None:
         """Raise CniError 105 unless each configured address is in the result, with its gateway."""
-        for wanted in self.ips:
+        for wanted in self.settings.ips:
             found = [ip for ip in prev.ips if ip.address == wanted.address and ip.length == wanted.length]
             if not found:
                 raise CniError(CHECK_FAILED, f"static: Failed to match addr {wanted}", "it is not in prevResult")
@@ -84,100 +63,7 @@ class Static:
 
     def foreseen(self) -> list[list[Address]]:
         """Return the configured addresses; [] where the runtime must give some."""
-        return [self.ips] if self.ips else []
+        return [self.settings.ips] if self.settings.ips else []
 
     def status(self) -> None:
         """Return: it is always ready."""
-
-
-def _addresses(conf: NetConf, ipam: JsonObject, args: Args) -> tuple[list[Address], list[Address], list[Address]]:
-    """Return (what is given, what of it was requested, what is configured).
-
-    Given is runtimeConfig.ips, else args.cni.ips, else the configured ones with those of CNI_ARGS.
-    """
-    configured = [_Configured(fields) for fields in ipam.objects("addresses")]
-    from_args = _from_cni_args(args.args)
-    for overriding in (conf.runtime_config().texts("ips"), conf.cni_conf_args().texts("ips")):
-        if overriding:
-            wishes = [_overriding(text, configured) for text in overriding]
-            return wishes, wishes, [one.judged() for one in configured if one.cidr is not None]
-    judged = [one.judged() for one in configured]
-    return judged + from_args, from_args, judged
-
-
-class _Configured:
-    """An entry of ipam.addresses.  cidr: None if its text is none, which only matters when it is used."""
-
-    __slots__ = ("text", "cidr", "gateway")
-
-    def __init__(self, fields: JsonObject) -> None:
-        self.text = fields.text("address")
-        self.cidr: tuple[bytes, int] | None = None
-        try:
-            self.cidr = parse_cidr(self.text)
-        except ValueError:
-            pass
-        gateway = fields.text("gateway")
-        self.gateway = _ip(gateway, "invalid IP address: {}") if gateway else None
-
-    def judged(self) -> Address:
-        if self.cidr is None:
-            raise unusable(f"the 'address' field is expected to be in CIDR notation, got: '{self.text}'")
-        return Address(*self.cidr, self.gateway)
-
-
-def _overriding(text: str, configured: list[_Configured]) -> Address:
-    """Return an address of the runtime.
-
-    A configured subnet around it gives the length and the gateway that it lacks.
-    """
-    try:
-        address, length = parse_cidr(text) if "/" in text else (parse_ip(text), -1)
-    except ValueError:
-        raise unusable(_IPS_TEXT.format(text)) from None
-    gateway = None
-    for one in configured:
-        if one.cidr is not None and contains(*one.cidr, address):
-            gateway = one.gateway if one.gateway != address else None
-            length = one.cidr[1] if length < 0 else length
-            break
-    if length < 0:
-        raise unusable(_IPS_TEXT.format(text), "and no address of ipam.addresses has a subnet around it")
-    return Address(address, length, gateway)
-
-
-def _from_cni_args(text: str) -> list[Address]:
-    """Return the addresses of IP=, each with the gateway of GATEWAY= that is in its subnet; the last such one counts.
-
-    CniError 4 for more of either than a container can have, as each gateway is compared with each address; 7 for a bad
-    text.
-    """
-    values = known_cni_args(text, ("IP", "GATEWAY"))
-    ips = []
-    for item in _listed(values, "IP"):
-        try:
-            ips.append(Address(*parse_cidr(item), None))
-        except ValueError:
-            raise unusable(f"the 'ip' field is expected to be in CIDR notation, got: '{item}'") from None
-    for item in _listed(values, "GATEWAY"):
-        gateway = _ip(item, "invalid gateway address: {}")
-        for ip in ips:
-            if contains(ip.address, ip.length, gateway):
-                ip.gateway = gateway
-    return ips
-
-
-def _listed(values: dict[str, str], key: str) -> list[str]:
-    """Return the items of a list with commas in CNI_ARGS.  CniError 4 if they are too many."""
-    items = [item.strip() for item in values[key].split(",")] if values.get(key) else []
-    if len(items) > MOST_IPS:
-        words = f"{len(items)} entries, {MOST_IPS} are allowed"
-        raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"{key} of CNI_ARGS is too long", words)
-    return items
-
-
-def _ip(text: str, words: str) -> bytes:
-    try:
-        return parse_ip(text)
-    except ValueError:
-        raise unusable(words.format(text)) from None

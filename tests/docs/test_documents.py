@@ -102,7 +102,7 @@ _SOURCES = (
     "commands/logfile.py",
     "ipam/source.py",
     "ipam/settings.py",
-    "ipam/static.py",
+    "ipam/static_settings.py",
     "ipam/ranges.py",
 )
 

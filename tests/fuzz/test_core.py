@@ -16,7 +16,7 @@ from cni_ptp.base.errors import INTERNAL, CniError, to_cni
 from cni_ptp.cni import args, conf, result_write, versions
 from cni_ptp.cni.attachment import Attachment
 from cni_ptp.cni.result import Result
-from cni_ptp.ipam import settings
+from cni_ptp.ipam import settings, static_settings
 from cni_ptp.ipam.standalone import nobody
 from cni_ptp.ipam.static import Static
 from cni_ptp.ipam.validate import validate
@@ -41,7 +41,7 @@ def run(environ: dict[str, str], raw: bytes) -> None:
     attachment = Attachment(network.name, parsed.containerid, parsed.ifname)
     found = [Result([], [], [])] if previous is None else [previous]
     if network.ipam is not None and network.ipam.text("type") == "static":
-        found.append(Static(network, parsed).add(nobody))
+        found.append(Static(static_settings.read(network, parsed), []).add(nobody))
     else:
         settings.read(network, parsed)
     for one in found:

@@ -16,7 +16,7 @@ SETTINGS = [
     "ipam/data_dir.py",
     "ipam/settings.py",
     "ipam/ranges.py",
-    "ipam/static.py",
+    "ipam/static_settings.py",
 ]
 
 

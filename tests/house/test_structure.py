@@ -83,6 +83,20 @@ def test_what_encodes_decodes_plans_and_compares_is_pure() -> None:
     assert all(map(says_pure, ("nlmsg", "veth/plan", "firewall/nft_ruleset", "ipam/ranges", "ipam/settings")))
 
 
+# Who reads JSON: the protocol, what decides by it, and the modules that turn it into settings.
+READERS: tuple[str, ...] = ("cni/", "commands/", "chained/", "console/", "base/jsonio", "skel")
+READERS += ("ipam/source", "ipam/standalone", "ipam/data_dir", "ipam/settings", "ipam/static_settings")
+
+
+@pytest.mark.parametrize("name", sorted(name for name in MODULES if not name.startswith(READERS)))
+def test_the_configuration_is_decoded_before_it_gets_here(name: str) -> None:
+    arguments = [
+        arg.annotation for node in ast.walk(TREES[name]) if isinstance(node, ast.arguments) for arg in node.args
+    ]
+    types = {ast.unparse(annotation) for annotation in arguments if annotation is not None}
+    assert {kind for kind in types if re.search(r"\b(NetConf|JsonObject)\b", kind)} == set()
+
+
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_a_module_can_be_read_in_one_sitting(name: str) -> None:
     assert len(MODULES[name].read_text().splitlines()) <= MOST_LINES
