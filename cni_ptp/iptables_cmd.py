@@ -17,6 +17,7 @@ from .system import spawn
 # Not the caller's PATH: what runs with our privileges is found where the system keeps it.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .base.ip import Prefix
     from .cni.masquerade_options import Variant
 
 _DIRECTORIES = ("/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin")
@@ -47,7 +48,7 @@ def is_legacy(path: str) -> bool:
     return "legacy" in os.path.basename(os.path.realpath(path))
 
 
-def add(attachment: Attachment, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]) -> None:
+def add(attachment: Attachment, addresses: list[Prefix], variants: dict[int, Variant]) -> None:
     """Masquerade each (packed address, prefix length), by one process a family.
 
     variants: how, by IP version, where it is not as "ipMasq" alone would.
@@ -66,7 +67,7 @@ def add(attachment: Attachment, addresses: list[tuple[bytes, int]], variants: di
         raise
 
 
-def _add(attachment: Attachment, version: int, addresses: list[tuple[bytes, int]], variant: Variant | None) -> None:
+def _add(attachment: Attachment, version: int, addresses: list[Prefix], variant: Variant | None) -> None:
     """Add the rules.  The chain may exist already, for another interface of the container.
 
     The old interface can be read by its own program only: there a new chain is tried first.
@@ -103,7 +104,7 @@ def _comment(attachment: Attachment) -> str:
 def _addition(
     attachment: Attachment,
     version: int,
-    addresses: list[tuple[bytes, int]],
+    addresses: list[Prefix],
     there: list[str],
     variant: Variant | None,
 ) -> list[str]:
@@ -256,7 +257,7 @@ def gc(network: str, valid: list[Attachment], is_complete: bool) -> None:
                 _remove_legacy(Attachment(network, containerid, ""), version, known_addresses, likely=False)
 
 
-def differences(attachment: Attachment, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]) -> list[str]:
+def differences(attachment: Attachment, addresses: list[Prefix], variants: dict[int, Variant]) -> list[str]:
     """Return what is missing of the masquerading of each address, in words."""
     used = [v for v in _NAMES if has_nat(v)]
     legacy = {v: lines for v in used for lines in [_legacy_lines(attachment, v)] if lines}

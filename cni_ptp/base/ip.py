@@ -9,6 +9,10 @@ from __future__ import annotations
 # The C module under socket: socket itself costs 10 ms for its enums.  Both have had these names since Python 2.
 import _socket
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Prefix = tuple[bytes, int]  # packed address, prefix length
+
 AF_INET, AF_INET6 = _socket.AF_INET, _socket.AF_INET6
 _MAPPED = bytes(10) + b"\xff\xff"
 
@@ -31,7 +35,7 @@ def _pton(family: int, text: str) -> bytes:
         raise ValueError(f"invalid IP address: {text}") from None
 
 
-def parse_cidr(text: str) -> tuple[bytes, int]:
+def parse_cidr(text: str) -> Prefix:
     """Return (packed address with its host bits, prefix length) of "ADDRESS/LENGTH".  ValueError if it is not that."""
     addr_text, slash, length_text = text.partition("/")
     # As Go: decimal digits only, no sign; leading zeros are taken.

@@ -1,4 +1,7 @@
-"""The file this program was started from, and how one for a given Python is made, or verified, by a Python."""
+"""The file this program was started from, and how one for a given Python is made, or verified, by a Python.
+
+Needed as long as a built file has bytecode, which is bound to one version of Python: see launch.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Where two built files differ, in words.  Nothing of the file in question is executed or unmarshalled."""
+"""Where two built files differ, in words.  Nothing of the file in question is executed or unmarshalled.
+
+Needed as long as a built file has bytecode, which nobody can read: see launch.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The files that a built file is made of, where git cannot list them; `make manifest` writes this from git's list."""
+"""The files that a built file is made of, where git cannot list them; `make manifest` writes this from git's list.
+
+Needed whatever the Python: an unpacked archive of the sources has no git that could list them.
+"""
 
 FILES = (
     "LICENSE",

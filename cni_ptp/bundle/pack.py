@@ -9,6 +9,7 @@
 Same sources, same interpreter path and same Python version make the same bytes, in a process as program.py starts it.
 (No module has a constant set of strings: before 3.11 its order would differ from process to process; a test finds one.)
 docs/decisions/launch.md tells why the file is made so.
+Needed as long as launch is: up to Python 3.15 no other form of one file starts as fast.
 """
 
 from __future__ import annotations

@@ -21,9 +21,9 @@ from .attachment import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..base.ip import Prefix
     from ..base.jsonio import JsonObject
 
-    Network = tuple[bytes, int]  # packed address, prefix length
 
 FAMILIES = {"ipv4": 4, "ipv6": 6}
 NAME_DIGITS = 12
@@ -46,7 +46,7 @@ class Variant:
         version: int,
         source: bytes | None,
         random_fully: bool,
-        networks: list[Network],
+        networks: list[Prefix],
         name: str = "",
         spares: bool = False,
     ) -> None:
@@ -78,7 +78,7 @@ class Options:
         self.versions = versions
         self.variants = variants
 
-    def masqueraded(self, addresses: list[Network]) -> list[Network]:
+    def masqueraded(self, addresses: list[Prefix]) -> list[Prefix]:
         """Return those of the addresses that are to be masqueraded."""
         return [(address, length) for address, length in addresses if version_of(address) in self.versions]
 
@@ -101,10 +101,10 @@ def _unusable(key: str, details: str) -> CniError:
     return CniError(INVALID_NETWORK_CONFIG, f"{key} cannot be used", details)
 
 
-def _networks(fields: JsonObject) -> list[Network]:
+def _networks(fields: JsonObject) -> list[Prefix]:
     """Return the networks of "nonMasqueradeCIDRs", without those inside others, ascending."""
     key = "nonMasqueradeCIDRs"
-    found: list[Network] = []
+    found: list[Prefix] = []
     for text in fields.texts("nonMasqueradeCIDRs") or []:
         try:
             address, length = parse_cidr(text)
@@ -114,7 +114,7 @@ def _networks(fields: JsonObject) -> list[Network]:
             meant = cidr_text(network_of(address, length), length)
             raise _unusable(key, f"{text} is an address within a network; the network is {meant}")
         found.append((address, length))
-    kept: list[Network] = []
+    kept: list[Prefix] = []
     for network, length in sorted(found, key=lambda n: (len(n[0]), n)):
         if not kept or not contains(*kept[-1], network):  # a larger one of the same beginning comes first
             kept.append((network, length))

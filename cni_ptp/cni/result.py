@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ..base.ip import Prefix
     from ..base.jsonio import JsonObject
 
 MOST_IPS = 256  # of one attachment
@@ -146,7 +147,7 @@ def parse_dns(fields: JsonObject | None) -> Dns:
     return Dns(fields.texts("nameservers"), fields.text("domain"), fields.texts("search"), fields.texts("options"))
 
 
-def cidr_of(fields: JsonObject, key: str) -> tuple[bytes, int]:
+def cidr_of(fields: JsonObject, key: str) -> Prefix:
     """Return (packed address, prefix length) of a member.  CniError 6 if it is not that."""
     try:
         return parse_cidr(fields.text(key))

@@ -19,6 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ..base.ip import Prefix
+
 DIRECTORY = "/etc/cni/net.d"
 ENDINGS = (".conflist", ".conf", ".json")  # what libcni reads; pkg/types and libcni/conf.go ConfFiles
 _SUBNET_V4 = "10.85.0.0/16"
@@ -113,7 +115,7 @@ def plugins_of(conf: dict[str, Any]) -> list[dict[str, Any]]:
     return [p for p in listed if isinstance(p, dict)] if isinstance(listed, list) else [conf]
 
 
-def _subnets(wanted: list[str] | None, about: str) -> list[tuple[bytes, int]]:
+def _subnets(wanted: list[str] | None, about: str) -> list[Prefix]:
     if wanted is None:
         subnets = [parse_cidr(_SUBNET_V4)]
         if os.path.isdir("/proc/sys/net/ipv6"):
@@ -145,7 +147,7 @@ def _spared(wanted: list[str], about: str) -> dict[str, list[str]]:
     return {key: wanted}
 
 
-def _refuse_collisions(name: str, directory: str, subnets: list[tuple[bytes, int]], about: str) -> None:
+def _refuse_collisions(name: str, directory: str, subnets: list[Prefix], about: str) -> None:
     for path in files(directory):
         try:
             there = read(path).get("name")
@@ -164,7 +166,7 @@ def _refuse_collisions(name: str, directory: str, subnets: list[tuple[bytes, int
                     raise CniError(INVALID_ENVIRONMENT_VARIABLES, about, f"{details}; choose another --subnet")
 
 
-def _document(name: str, subnets: list[tuple[bytes, int]], spared: dict[str, list[str]]) -> dict[str, Any]:
+def _document(name: str, subnets: list[Prefix], spared: dict[str, list[str]]) -> dict[str, Any]:
     defaults = {4: "0.0.0.0/0", 16: "::/0"}
     ptp = {
         "type": "ptp",

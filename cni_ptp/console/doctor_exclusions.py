@@ -17,10 +17,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..base.ip import Prefix
     from ..netlink.sock import Socket
     from .inventory import Inventory
 
-    Network = tuple[bytes, int]
 
 _SHOWN = 3
 _TABLE = INET[0][0]
@@ -47,7 +47,7 @@ def lines(inventory: Inventory) -> Iterator[Line]:
         yield warning("iptables nat", words, remedy)
 
 
-def _of_nft(sock: Socket, version: int) -> list[Network]:
+def _of_nft(sock: Socket, version: int) -> list[Prefix]:
     """Return the destinations that iptables-nft's POSTROUTING spares."""
     table = IPTABLES_NAT[version]
     if not nft.exists(sock.ask(nft.get_chain(table, iptables_nft.POSTROUTING))[0]):
@@ -59,7 +59,7 @@ def _of_nft(sock: Socket, version: int) -> list[Network]:
     return [network for network in spared if network is not None and network[1]]
 
 
-def _of_legacy(version: int) -> list[Network]:
+def _of_legacy(version: int) -> list[Prefix]:
     """Return the destinations that the POSTROUTING of iptables-legacy spares."""
     try:
         saved = iptables_cmd.legacy_save(version) if has_nat(version) else []
@@ -74,7 +74,7 @@ def _of_legacy(version: int) -> list[Network]:
     return found
 
 
-def _is_in_set(sock: Socket, network: Network) -> bool:
+def _is_in_set(sock: Socket, network: Prefix) -> bool:
     """Return whether the operator's set spares the network as well."""
     name = operators_set(version_of(network[0]))
     return nft.exists(sock.ask(nft.get_element(_TABLE, name, network[0]))[0])

@@ -27,6 +27,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ..base.ip import Prefix
+
 _FAMILIES = (iproute.AF_INET, iproute.AF_INET6)
 _FAMILY_NAMES = {4: "IPv4", 16: "IPv6"}
 
@@ -52,7 +54,7 @@ class Network:
         ipam = self.conf.get("ipam")
         return isinstance(ipam, dict) and ipam.get("type") == "host-local"
 
-    def subnets(self) -> list[tuple[bytes, int]]:
+    def subnets(self) -> list[Prefix]:
         """Return (packed address, prefix length) of each subnet its addresses come from, as far as they can be read."""
         ipam = self.conf.get("ipam")
         if not isinstance(ipam, dict):

@@ -23,6 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ..base.ip import Prefix
     from ..cni.masquerade_options import Variant
     from ..netlink.sock import Socket
     from ..nlmsg import Message
@@ -189,7 +190,7 @@ def container_in(raw: bytes, network: str) -> str:
     return raw[start + len(mark) : end].decode("utf-8", "replace") if start >= 0 and end > 0 else ""
 
 
-def differences(attachment: Attachment, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]) -> list[str]:
+def differences(attachment: Attachment, addresses: list[Prefix], variants: dict[int, Variant]) -> list[str]:
     """Return what is missing of the masquerading by iptables-nft of each (packed address, prefix length), in words."""
     words = []
     with open_socket() as sock:

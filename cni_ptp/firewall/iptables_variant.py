@@ -16,11 +16,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ..base.ip import Prefix
     from ..cni.masquerade_options import Variant
     from ..nlmsg import Attr, Message
 
     Expression = tuple[str, dict[Attr, Any]]
-    Network = tuple[bytes, int]
 
 _DADDR = {4: (16, 4), 6: (24, 16)}  # offset and length in the header
 # Of struct nf_nat_ipv4_multi_range_compat and of struct nf_nat_range: where flags and the first address are.
@@ -52,7 +52,7 @@ def lacks_of_rules(rules: list[Message], variant: Variant) -> list[str]:
     return lacks
 
 
-def spared_by(rule: list[Expression], version: int, codes: tuple[int, ...]) -> Network | None:
+def spared_by(rule: list[Expression], version: int, codes: tuple[int, ...]) -> Prefix | None:
     """Return the destination for which a rule ends in one of the verdicts; None if it does not."""
     verdicts = [
         values.get(nft_expr.NFTA_IMMEDIATE_DATA, {}).get(nft_expr.NFTA_DATA_VERDICT, {})

@@ -13,14 +13,13 @@ from .nft_add import add as add_to_tables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..base.ip import Prefix
     from ..cni.masquerade_options import Variant
     from .nft_table import Element
     from .session import Session
 
 
-def add(
-    session: Session, addresses: list[tuple[bytes, int]], variants: dict[int, Variant], taken: list[Element]
-) -> None:
+def add(session: Session, addresses: list[Prefix], variants: dict[int, Variant], taken: list[Element]) -> None:
     """Masquerade each (packed address, prefix length); what was left of the attachment before is gone.
 
     variants: how, by IP version, where "ipMasq" alone does not tell.  taken: takes the elements of owners that are

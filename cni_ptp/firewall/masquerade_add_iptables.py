@@ -11,6 +11,7 @@ from .nft_socket import kernel_has_none
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..base.ip import Prefix
     from ..cni.masquerade_options import Variant
     from .session import Session
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _NO_NAT = (errno.EOPNOTSUPP, errno.ENOENT)
 
 
-def add(session: Session, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]) -> None:
+def add(session: Session, addresses: list[Prefix], variants: dict[int, Variant]) -> None:
     """Masquerade as masquerade_add.add does, by iptables."""
     try:
         remove_foreign(session, [address for address, _ in addresses])
@@ -28,9 +29,7 @@ def add(session: Session, addresses: list[tuple[bytes, int]], variants: dict[int
     iptables_cmd.add(session.attachment, addresses, variants)
 
 
-def add_instead(
-    session: Session, addresses: list[tuple[bytes, int]], variants: dict[int, Variant], refused: OSError
-) -> None:
+def add_instead(session: Session, addresses: list[Prefix], variants: dict[int, Variant], refused: OSError) -> None:
     """Masquerade by iptables if `refused` means that there is no nf_tables, and no backend was requested.
 
     Else `refused` is raised, or CniError 100 for it.

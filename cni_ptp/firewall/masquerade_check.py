@@ -13,13 +13,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..base.ip import Prefix
     from ..cni.attachment import Attachment
     from ..cni.masquerade_options import Options, Variant
 
 
-def differences(
-    attachment: Attachment, backend: str, addresses: list[tuple[bytes, int]], options: Options | None
-) -> list[str]:
+def differences(attachment: Attachment, backend: str, addresses: list[Prefix], options: Options | None) -> list[str]:
     """Return what is missing, in words; [] if each address is masqueraded, by the backend or (none given) by any."""
     words: list[str] = []
     variants = options.variants if options is not None else {}
@@ -36,9 +35,7 @@ def differences(
     return by_iptables if backend or not by_iptables else words
 
 
-def _nft_findings(
-    attachment: Attachment, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]
-) -> list[str]:
+def _nft_findings(attachment: Attachment, addresses: list[Prefix], variants: dict[int, Variant]) -> list[str]:
     try:
         return nft_check.differences(attachment, addresses, variants)
     except OSError as e:

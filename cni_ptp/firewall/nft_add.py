@@ -25,6 +25,7 @@ from .owner_mark import element_comment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..base.ip import Prefix
     from ..cni.attachment import Attachment
     from ..cni.masquerade_options import Variant
     from ..netlink.exchange import Answer
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 def add(
     sock: Socket,
     attachment: Attachment,
-    addresses: list[tuple[bytes, int]],
+    addresses: list[Prefix],
     layouts: tuple[Layout, ...] = LAYOUTS,
     taken: list[Element] | None = None,
     variants: dict[int, Variant] | None = None,

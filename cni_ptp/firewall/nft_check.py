@@ -34,6 +34,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..base.ip import Prefix
     from ..cni.attachment import Attachment
     from ..cni.masquerade_options import Variant
     from ..netlink.sock import Socket
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 _MOST_DELETIONS = 128  # an address has two elements of about 100 bytes: the batch must fit the send buffer
 
 
-def differences(attachment: Attachment, addresses: list[tuple[bytes, int]], variants: dict[int, Variant]) -> list[str]:
+def differences(attachment: Attachment, addresses: list[Prefix], variants: dict[int, Variant]) -> list[str]:
     """Return what is missing of the masquerading of each (packed address, prefix length), in words.
 
     variants: as for nft_add.add.
@@ -81,7 +82,7 @@ def _rules_missing(
     sock: Socket,
     table: str,
     versions: tuple[int, ...],
-    addresses: list[tuple[bytes, int]],
+    addresses: list[Prefix],
     variants: tuple[Variant, ...],
 ) -> list[str]:
     """Return the chains that lost a rule which one of the addresses needs.
@@ -112,9 +113,7 @@ def _is_early(sock: Socket, table: str) -> bool:
     return hook.get(nft.NFTA_HOOK_PRIORITY) == NF_IP_PRI_NAT_SRC
 
 
-def _element_missing(
-    sock: Socket, layout: Layout, attachment: Attachment, subnet: tuple[bytes, int], variant: str
-) -> list[str]:
+def _element_missing(sock: Socket, layout: Layout, attachment: Attachment, subnet: Prefix, variant: str) -> list[str]:
     address, length = subnet
     table = table_of(layout, version_of(address))
     places = element_places(address, length, variant)

@@ -15,6 +15,7 @@ from .settings import one_per_family, routes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..base.ip import Prefix
     from ..base.jsonio import JsonObject
     from ..cni.args import Args
     from ..cni.conf import NetConf
@@ -79,7 +80,7 @@ class _Configured:
 
     def __init__(self, fields: JsonObject) -> None:
         self.text = fields.text("address")
-        self.cidr: tuple[bytes, int] | None = None
+        self.cidr: Prefix | None = None
         try:
             self.cidr = parse_cidr(self.text)
         except ValueError:

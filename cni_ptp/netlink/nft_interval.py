@@ -25,13 +25,15 @@ from .nft_element import NFT_MSG_DELSETELEM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..base.ip import Prefix
+
     Bound = tuple[bytes, bool]  # an address, and whether an interval ends before it; else one begins there
 
 NFT_MSG_DELSET = NFNL_SUBSYS_NFTABLES << 8 | 11
 _MOST_BOUNDS = 1000  # an attribute holds 64 KiB, a bound of IPv6 takes 40 bytes
 
 
-def bounds(networks: list[tuple[bytes, int]]) -> list[Bound]:
+def bounds(networks: list[Prefix]) -> list[Bound]:
     """Return the bounds of (packed network, prefix length) each; none is inside another, and they are ascending.
 
     Where one begins as another ends, there are both bounds, the end first.  What holds the last address has no end.

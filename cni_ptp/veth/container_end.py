@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ..base.ip import Prefix
     from ..system.netns import Netns
 
 _AF_INET = 2
@@ -53,13 +54,13 @@ class ContainerEnd:
                 words.append(f"address {ip} of {self.link.name} is a duplicate of another host's")
         return words
 
-    def _ipv4(self, ips: list[Address]) -> tuple[dict[tuple[bytes, int], Addr], str]:
+    def _ipv4(self, ips: list[Address]) -> tuple[dict[Prefix, Addr], str]:
         """Return (those that the interface has, why there may be more).
 
         The kernel has only a list, the oldest first.
         """
         missing = {(ip.address, ip.length) for ip in ips}
-        found: dict[tuple[bytes, int], Addr] = {}
+        found: dict[Prefix, Addr] = {}
 
         def take(reply: Any) -> bool:
             addr = Addr(reply)
@@ -73,7 +74,7 @@ class ContainerEnd:
         whole = not missing or search(self._open, listing, take, MOST_ADDRESSES)
         return found, "" if whole else _unread(MOST_ADDRESSES, "addresses")
 
-    def _ipv6(self, ips: list[Address]) -> dict[tuple[bytes, int], Addr]:
+    def _ipv6(self, ips: list[Address]) -> dict[Prefix, Addr]:
         answers = self.sock.ask(*[get_addr(ip.address, self.link.ifindex, self.link.name) for ip in ips])
         found = [Addr(answer.one()) for answer in answers if answer.error is None]
         return {(addr.address, addr.length): addr for addr in found if addr.ifindex == self.link.ifindex}
@@ -97,7 +98,7 @@ class ContainerEnd:
 
     def _unlisted(self, wanted: list[FibRoute], family: int, planned: Plan) -> tuple[list[FibRoute], str]:
         """Return (the routes that the list of the family does not hold, why it may hold them nevertheless)."""
-        missing: dict[tuple[bytes, int], list[FibRoute]] = {}
+        missing: dict[Prefix, list[FibRoute]] = {}
         for route in wanted:
             missing.setdefault((route.dst, route.length), []).append(route)
 

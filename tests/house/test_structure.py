@@ -114,6 +114,11 @@ def test_each_module_says_what_it_holds(name: str) -> None:
     assert ast.get_docstring(TREES[name])
 
 
+@pytest.mark.parametrize("name", sorted(n for n in MODULES if folder_of(n) == "bundle" and not n.endswith("__init__")))
+def test_each_trick_of_the_bundle_says_how_long_it_is_needed(name: str) -> None:
+    assert "Needed " in (ast.get_docstring(TREES[name]) or "")
+
+
 def test_few_things_lie_at_the_top() -> None:
     entries = {name.partition("/")[0] for name in MODULES}
     assert len(entries) <= MOST_AT_THE_TOP
