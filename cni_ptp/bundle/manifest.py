@@ -109,6 +109,7 @@ FILES = (
     "cni_ptp/firewall/portmap_check.py",
     "cni_ptp/firewall/portmap_del.py",
     "cni_ptp/firewall/portmap_elements.py",
+    "cni_ptp/firewall/portmap_list.py",
     "cni_ptp/firewall/portmap_ruleset.py",
     "cni_ptp/firewall/session.py",
     "cni_ptp/firewall/stale_flows.py",

@@ -37,10 +37,13 @@ class PortMapping:
         self.host_ip = host_ip
         self.versions = versions
 
+    def protocol_name(self) -> str:
+        """Return such as "tcp"."""
+        return next((name for name, number in PROTOCOLS.items() if number == self.protocol), str(self.protocol))
+
     def __str__(self) -> str:
-        name = next(name for name, number in PROTOCOLS.items() if number == self.protocol)
         address = f" of {text_of(self.host_ip)}" if self.host_ip is not None else ""
-        return f"{name} port {self.host_port}{address}"
+        return f"{self.protocol_name()} port {self.host_port}{address}"
 
 
 class PortMappings:

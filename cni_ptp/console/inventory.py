@@ -14,6 +14,7 @@ from ..cni.attachment import ALIAS_PREFIX, Attachment, parse_alias
 from ..cni.masquerade_options import FAMILIES
 from ..commands import status
 from ..firewall import antispoof
+from ..firewall.portmap_list import ports
 from ..ipam.data_dir import DATA_DIR
 from ..netlink.rt_link import Link
 from ..netlink.sock import NETLINK_ROUTE, Socket
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.ip import Prefix
+    from ..firewall.portmap_list import Port
 
 _FAMILIES = (iproute.AF_INET, iproute.AF_INET6)
 _FAMILY_NAMES = {4: "IPv4", 16: "IPv6"}
@@ -93,6 +95,7 @@ class Found:
 
     link: its host end, or None.  routed, masqueraded: packed addresses.  backends: what masquerades.
     guarded: the packed addresses it may send from, None if it is not kept from spoofing.  leases: its lease files.
+    ports: those of the host that lead to it.
     contested: whether another has a lease for its address as well, which the host routes: it may be alive.
     wrong: in words.
     """
@@ -105,6 +108,7 @@ class Found:
         self.backends: set[str] = set()
         self.guarded: list[bytes] | None = None
         self.leases: list[LeaseFile] = []
+        self.ports: list[Port] = []
         self.contested = False
         self.wrong: list[str] = []
 
@@ -139,11 +143,12 @@ class Inventory:
                 self._of(owner)
         others = self._links()
         self._leases(others)
-        guarded = _guarded()
+        guarded, mapped = _guarded(), ports()
         for found in self.found.values():
             by = masquerading.of(found.attachment, found.addresses())
             found.masqueraded, found.backends = sorted(by, key=lambda a: (len(a), a)), set(by.values())
             found.guarded = guarded.get(found.link.name) if found.link is not None else None
+            found.ports = mapped.get(found.attachment, [])
             found.wrong = self._wrong(found)
 
     def _of(self, attachment: Attachment) -> Found:

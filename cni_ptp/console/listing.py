@@ -94,6 +94,7 @@ def document(found: Found) -> dict[str, Any]:
         "masqueraded": [text_of(a) for a in found.masqueraded],
         "masqueradedBy": _backends(found) or None,
         "antiSpoof": found.guarded is not None,
+        "ports": [port.document() for port in found.ports],
         "leases": [lease.path for lease in found.leases],
         "healthy": not found.wrong,
         "wrong": found.wrong,

@@ -90,6 +90,7 @@ def _host_lines(found: Found) -> Iterator[str]:
     yield f"leaving the host with another address: {masqueraded or 'none (no masquerading)'}{by}"
     if found.guarded is not None:
         yield f"may send from {', '.join([text_of(a) for a in found.guarded])} only (antiSpoof)"
+    yield from map(str, found.ports)
     name = found.link.name if found.link is not None else ""
     present = [size for size in _FAMILIES if sysctl.read(sysctl.FORWARDING[size]) is not None]
     states = [f"{_FAMILIES[size]} {'OFF' if sysctl.does_not_forward(size, name) else 'on'}" for size in present]

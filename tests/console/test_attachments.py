@@ -160,6 +160,21 @@ def test_show_takes_the_beginning_of_a_name_if_only_one_begins_so(host: Host) ->
     assert none.returncode == 1 and none.stdout == ""
 
 
+def test_show_and_list_tell_the_mapped_ports(host: Host) -> None:
+    mappings = [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp", "hostIP": "192.0.2.1"}]
+    mappings.append({"hostPort": 53, "containerPort": 5353, "protocol": "udp", "hostIP": "0.0.0.0"})
+    attach(host, "c1", {**CONF, "runtimeConfig": {"portMappings": mappings}})
+    shown = ask(host, "show", "c1").stdout
+    assert "tcp port 8080 of 192.0.2.1 leads to 10.9.0.2 port 80" in shown
+    assert "udp port 53 leads to 10.9.0.2 port 5353" in shown
+    assert [
+        (port["protocol"], port["hostIP"], port["hostPort"], port["containerPort"]) for port in listed(host)[0]["ports"]
+    ] == [
+        ("udp", None, 53, 5353),
+        ("tcp", "192.0.2.1", 8080, 80),
+    ]
+
+
 def test_gc_removes_what_is_left_of_containers_that_are_gone(host: Host) -> None:
     attach(host, "c1")
     after_one = host.snapshot()
