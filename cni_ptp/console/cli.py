@@ -1,6 +1,7 @@
 """Which command for people is asked for; every one is a module with ABOUT, EXAMPLES, `arguments` and `run`.
 
-Exit status: 0 done; 1 not done, the reason on stderr; 2 not understood (doctor, verify: see there); 130 interrupted.
+Exit status: 0 done; 1 not done, the reason on stderr; 2 not understood; 130 interrupted.
+Of doctor, check and verify see there.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ COMMANDS = {
     "doctor": "what this host offers, what is wrong with it, and the remedy",
     "list": "the attachments on this host, and whether they are healthy",
     "show": "one attachment, drawn from host to container",
+    "check": "compare attachments with what their ADD made",
     "gc": "remove what no valid attachment owns",
     "install": "put the plugin where the container runtime looks for it",
     "uninstall": "take it away again, and put back what was there before",

@@ -26,7 +26,7 @@ EXAMPLES = """\
 examples:
   ptp install                             to /opt/cni/bin
   ptp install --conflist mynet            also a network for the runtime
-  ptp install --all                       every plugin that a node needs, links to one file
+  ptp install --all                       all plugins of a node, as links
   ptp install --conflist lan --subnet 10.99.0.0/24
   ptp install --force --to /usr/lib/cni   instead of the Go plugin there
 """
