@@ -37,9 +37,14 @@ _DIFFERS, _CANNOT_SEE = 1, 3
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    parser.add_argument("--json", action="store_true", help="for programs: a JSON list")
+    choice(parser)
+
+
+def choice(parser: argparse.ArgumentParser) -> None:
+    """Declare what chooses attachments, and where they are remembered."""
     help_names = "NET/CONTAINER/IFNAME, or how a container's or a pod's name begins"
     parser.add_argument("names", metavar="NAME", nargs="*", help=help_names)
-    parser.add_argument("--json", action="store_true", help="for programs: a JSON list")
     help_cache = f"where the runtime's libcni remembers results ({', '.join(DIRECTORIES)})"
     parser.add_argument("--cache-dir", metavar="DIR", action="append", default=[], help=help_cache)
 
@@ -69,10 +74,8 @@ class Checked:
 def run(options: argparse.Namespace) -> int:
     """Compare them and print the differences; return the exit status."""
     seen = inventory(conflist.DIRECTORY, DATA_DIR)
-    every, unread = remembered(tuple(options.cache_dir) or DIRECTORIES)
-    chosen = [one for one in every if not options.names or any(_is_named(one, name) for name in options.names)]
-    _refuse_unknown(options.names, every)
-    known = {one.attachment for one in every}
+    chosen, unread = chosen_by(options)
+    known = {one.attachment for one in chosen}
     forgotten = [f for f in seen.attachments() if f.attachment not in known and f.is_named() and not options.names]
     terminal = Terminal()
     checked = [Checked(one) for one in chosen]
@@ -87,6 +90,16 @@ def run(options: argparse.Namespace) -> int:
     if forgotten or unread or any(one.unseen for one in checked):
         return _CANNOT_SEE if not any(one.differences for one in checked) else _DIFFERS
     return _DIFFERS if any(one.differences for one in checked) else 0
+
+
+def chosen_by(options: argparse.Namespace) -> tuple[list[Remembered], list[str]]:
+    """Return (the attachments that were named, or all; which files could not be read, in words).
+
+    CniError 4 for a name that means none.
+    """
+    every, unread = remembered(tuple(options.cache_dir) or DIRECTORIES)
+    _refuse_unknown(options.names, every)
+    return [one for one in every if not options.names or any(_is_named(one, name) for name in options.names)], unread
 
 
 def _is_named(one: Remembered, name: str) -> bool:

@@ -25,6 +25,7 @@ COMMANDS = {
     "list": "the attachments on this host, and whether they are healthy",
     "show": "one attachment, drawn from host to container",
     "check": "compare attachments with what their ADD made",
+    "repair": "make again what attachments of running containers have lost",
     "gc": "remove what no valid attachment owns",
     "install": "put the plugin where the container runtime looks for it",
     "uninstall": "take it away again, and put back what was there before",

@@ -36,6 +36,15 @@ def is_dormant(sock: Socket, table: str) -> bool:
     return nft.exists(answer) and bool(answer.one()[1].get(nft_define.NFTA_TABLE_FLAGS, 0) & NFT_TABLE_F_DORMANT)
 
 
+def wake(sock: Socket, tables: list[str]) -> None:
+    """Turn those of the tables on that are dormant."""
+    dormant = [table for table in tables if is_dormant(sock, table)]
+    if dormant:
+        for answer in sock.batch(nft.batch([nft_define.wake_table(table) for table in dormant], None)):
+            if answer.error is not None:
+                raise answer.error
+
+
 def _facts(expressions: list[dict[Attr, Any]]) -> Facts:
     """Return what a rule's expressions are; the number that a set had in its batch is no part of it.
 

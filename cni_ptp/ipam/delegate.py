@@ -101,6 +101,9 @@ class Delegate:
         """Have the plugin keep only what is valid; it has the list with our input."""
         self._call("GC")
 
+    def restore(self, prev: Result) -> None:
+        """Do nothing: only the plugin could."""
+
     def foreseen(self) -> list[list[Address]]:
         """Return []: only the plugin knows."""
         return []

@@ -109,6 +109,12 @@ class HostLocal:
 
         host_local_check.gc(self.leases(), valid)
 
+    def restore(self, prev: Result) -> None:
+        """Write the leases that were lost of the result's addresses.  CniError 103 if another has one of them."""
+        from . import host_local_check
+
+        host_local_check.restore(self.leases(), self.owners(), self.settings().sets, prev)
+
     def foreseen(self) -> list[list[Address]]:
         """Return what Ipam promises."""
         from . import host_local_check

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 
-from ..base.errors import CHECK_FAILED, PLUGIN_NOT_AVAILABLE, CniError, words_of
+from ..base.errors import CHECK_FAILED, IPAM_FAILED, PLUGIN_NOT_AVAILABLE, CniError, words_of
 from ..base.ip import text_of
 from ..cni.attachment import Attachment
 from ..cni.result import Address
@@ -69,6 +69,28 @@ def gc(network_leases: Leases, valid: list[Attachment]) -> None:
                 rebuild(leases, lambda lease: lease.owner is None or lease.owner in owners)
             except OSError as e:
                 raise leases.failed("collect", e) from None
+
+
+def restore(network_leases: Leases, owners: tuple[str, str], sets: list[RangeSet], prev: Result) -> None:
+    """Write the leases that were lost of the result's addresses.  owners: what our leases contain, the first anew.
+
+    CniError 103 if another attachment has the lease of one, 104 if the disk refuses.
+    """
+    with network_leases as leases:
+        leases.open(create=True)
+        for ip in prev.ips:
+            number = next((n for n, s in enumerate(sets) if s.range_for(ip.address) is not None), -1)
+            name = text_of(ip.address)
+            lease = leases.read(name) if number >= 0 else None
+            if number < 0 or (lease is not None and lease.owner in owners):
+                continue
+            if lease is not None:
+                raise CniError(IPAM_FAILED, f"restore the lease of {name}", "another attachment has it")
+            try:
+                leases.reserve(name, owners[0], number)
+                leases.note(owners[0], [name])
+            except OSError as e:
+                raise leases.failed("write", e) from None
 
 
 def foreseen(sets: list[RangeSet]) -> list[list[Address]]:

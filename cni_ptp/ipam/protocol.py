@@ -40,6 +40,9 @@ if TYPE_CHECKING:
         def gc(self, valid: list[Attachment]) -> None:
             """Release what is allocated of this network to any but the valid attachments."""
 
+        def restore(self, prev: Result) -> None:
+            """Reserve the addresses of the result again, if their leases were lost and nobody else has them."""
+
         def foreseen(self) -> list[list[Address]]:
             """Return results that `add` may come to, the addresses of each; [] if that is not known."""
 

@@ -61,6 +61,9 @@ class Static:
     def gc(self, valid: list[Attachment]) -> None:
         """Do nothing: there is nothing to collect."""
 
+    def restore(self, prev: Result) -> None:
+        """Do nothing: there are no leases."""
+
     def foreseen(self) -> list[list[Address]]:
         """Return the configured addresses; [] where the runtime must give some."""
         return [self.settings.ips] if self.settings.ips else []

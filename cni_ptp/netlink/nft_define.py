@@ -88,6 +88,11 @@ def new_table(table: str, text: str) -> Request:
     return request(NFT_MSG_NEWTABLE, NLM_F_CREATE, table, body, f"add table {table}", WHOLE_TABLE)
 
 
+def wake_table(table: str) -> Request:
+    """Turn a table on that somebody made dormant.  Like: nft add table T { flags; }"""
+    return request(NFT_MSG_NEWTABLE, 0, table, [NFTA_TABLE_FLAGS(0)], f"turn table {table} on", WHOLE_TABLE)
+
+
 def get_whole_table(table: str) -> Request:
     """Ask for the table with its flags.  Kernel errors: ENOENT."""
     return request(NFT_MSG_GETTABLE, 0, table, [], f"get table {table}", WHOLE_TABLE)

@@ -25,7 +25,7 @@ VERBS = set(
     Empty Encode End Erase Escape Exit Find Forget Give Guard Hand Have Import Install Keep Let Lead Limit List Load Log
     Look Make Map Masquerade Merge Move Note Number Open Prepare Print Put Raise Read Record Refuse Release Remove
     Repair Report Reserve Restore Return Round Run See Send Serve Set Start Take Tell Throw Try Turn Undo Unpack
-    Validate Wait Write Yield""".split()
+    Validate Wait Wake Write Yield""".split()
 )
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "docs").rglob("*.1")])
 
