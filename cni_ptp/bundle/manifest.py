@@ -174,6 +174,7 @@ FILES = (
     "cni_ptp/shaping/__init__.py",
     "cni_ptp/shaping/bandwidth.py",
     "cni_ptp/shaping/buckets.py",
+    "cni_ptp/shaping/redirection.py",
     "cni_ptp/skel.py",
     "cni_ptp/system/__init__.py",
     "cni_ptp/system/netns.py",

@@ -5,7 +5,8 @@ Source: plugins/meta/bandwidth of containernetworking/plugins; docs/bandwidth.md
 
 from __future__ import annotations
 
-from ..base.errors import CHECK_FAILED, KERNEL_REFUSED, CniError
+from ..base.errors import CHECK_FAILED, KERNEL_REFUSED, PLUGIN_NOT_AVAILABLE, CniError, to_cni
+from ..base.undo import roll_back
 from ..cni.attachment import Attachment
 from ..cni.conf import bandwidth as limits_of
 from ..cni.conf import mac_text
@@ -15,14 +16,15 @@ from ..commands.gc import gc_ifbs
 from ..commands.lock import AttachmentLock
 from ..netlink.rt_link import Link, get_link
 from ..netlink.sock import NETLINK_ROUTE, Socket
-from ..netlink.tc import del_ingress, del_root
 from ..shaping import bandwidth
+from ..shaping.redirection import leading_to, stop
 from ..system.netns import open_netns
 from ..veth.unnamed import nsid_of
 from .previous import previous_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..base.undo import Rollback
     from ..cni.args import Args
     from ..cni.conf import NetConf
     from ..cni.result import Result
@@ -33,29 +35,29 @@ def _attachment(args: Args, conf: NetConf) -> Attachment:
 
 
 def add(args: Args, conf: NetConf) -> Result:
-    """Limit what the container sends and receives; return prevResult with the ifb.  A failure leaves nothing."""
+    """Limit what the container sends and receives; return prevResult with the ifb.  A failure changes nothing.
+
+    What a former ADD made is changed as it is wanted now, also what ptp itself made for the same limits.
+    """
     wanted = limits_of(conf)
     previous = previous_of(conf, "must be called as chained plugin")
     if wanted is None:
         return previous
     attachment = _attachment(args, conf)
+    undo: Rollback = []
     with AttachmentLock(attachment), Socket(NETLINK_ROUTE) as host:
         link = _host_end(host, args, previous)
         try:
-            ifb = bandwidth.add(host, attachment, wanted, link)
-        except BaseException:
-            _undo(host, attachment, link)
-            raise
-    if ifb is not None:
+            ifb = bandwidth.add(host, attachment, wanted, link, undo)
+        except Exception as e:  # noqa: BLE001  whatever failed, all must be as before; the caller reports it
+            failure = to_cni(e)
+            for words in roll_back(undo):
+                failure.add(words)
+            raise failure from None
+    if ifb is not None and not any(i.name == ifb.name and not i.sandbox for i in previous.interfaces):
         mtu = ifb.mtu if at_least(conf.cni_version, "1.1.0") else 0  # a key of 1.1.0
         previous.interfaces.append(Interface(ifb.name, mac_text(ifb.mac), mtu))
     return previous
-
-
-def _undo(host: Socket, attachment: Attachment, link: Link) -> None:
-    """Take back what there may be, the ingress qdisc before the ifb: all that it leads there would be dropped."""
-    host.ask(del_root(link.ifindex, link.name), del_ingress(link.ifindex, link.name))
-    bandwidth.remove_own(host, attachment)
 
 
 def _host_end(host: Socket, args: Args, previous: Result) -> Link:
@@ -78,19 +80,36 @@ def _host_end(host: Socket, args: Args, previous: Result) -> Link:
 
 
 def delete(args: Args, conf: NetConf) -> None:
-    """Delete the ifb, and before it what leads to it; the pair may be there or not."""
-    limits_of(conf)
+    """Remove the limits of a host end that exists, the redirection before the ifb to which it leads.
+
+    Whatever of the call cannot be used, the ifb is deleted.
+    """
     attachment = _attachment(args, conf)
-    previous = conf.prev_result()
     with AttachmentLock(attachment), Socket(NETLINK_ROUTE) as host:
         ifbs = bandwidth.links_of(host, attachment, both=True)
-        if previous is not None and ifbs and args.netns:
-            try:
-                link = _host_end(host, args, previous)
-                host.ask(del_ingress(link.ifindex, link.name))
-            except CniError:
-                pass  # the pair is gone, and its qdisc with it
+        link = _host_end_if_any(host, args, conf)
+        if link is not None:
+            _unlimit(host, conf, link)
+        for other in leading_to(host, ifbs) if ifbs else []:
+            stop(host, other)
         bandwidth.delete(host, ifbs)
+
+
+def _host_end_if_any(host: Socket, args: Args, conf: NetConf) -> Link | None:
+    try:
+        previous = conf.prev_result()
+        return _host_end(host, args, previous) if previous is not None and args.netns else None
+    except (CniError, OSError):
+        return None  # the pair was deleted, and its qdiscs with it
+
+
+def _unlimit(host: Socket, conf: NetConf, link: Link) -> None:
+    try:
+        wanted = limits_of(conf)
+    except CniError:
+        return  # with such limits there was no ADD
+    if wanted is not None and wanted.ingress is not None:
+        bandwidth.unlimit(host, link)
 
 
 def check(args: Args, conf: NetConf) -> None:
@@ -115,5 +134,8 @@ def gc(conf: NetConf, valid: list[Attachment]) -> None:
 
 
 def status(conf: NetConf) -> None:
-    """Return if the limits can be read; what the kernel has is only known by trying."""
+    """Raise CniError 50 if the kernel has no links of kind ifb."""
     limits_of(conf)
+    refusal = bandwidth.why_unavailable()
+    if refusal:
+        raise CniError(PLUGIN_NOT_AVAILABLE, "ADD cannot be served now", refusal)

@@ -62,13 +62,16 @@ def gc(args: Args, conf: NetConf) -> None:
 
 
 def gc_ifbs(host: Socket, network: str, keep: set[str]) -> list[str]:
-    """Delete the ifb links of the network's other attachments; return what the kernel refused."""
-    words = []
-    for reply in host.dump(dump_links("ifb")).read():
-        link = Link(reply)
-        if link.kind == "ifb" and link.alias.startswith(f"{ALIAS_PREFIX} {network} ") and link.alias not in keep:
-            words.append(_delete(host, link))
-    return [refused for refused in words if refused]
+    """Delete the ifb links of the network's other attachments, after what leads to them; return what failed."""
+    listed = [Link(reply) for reply in host.dump(dump_links("ifb")).read()]
+    stale = [i for i in listed if i.kind == "ifb" and i.alias.startswith(f"{ALIAS_PREFIX} {network} ")]
+    stale = [ifb for ifb in stale if ifb.alias not in keep]
+    if stale:
+        from ..shaping.redirection import leading_to, stop
+
+        for link in leading_to(host, stale):
+            stop(host, link)
+    return [refused for refused in [_delete(host, ifb) for ifb in stale] if refused]
 
 
 def _failure(network: str, details: str) -> CniError:

@@ -37,6 +37,11 @@ def status(args: Args, conf: NetConf) -> None:
 
         refusal = antispoof.why_unavailable()
         reasons += [f"antiSpoof needs nf_tables: {refusal}"] if refusal else []
+    if settings.bandwidth is not None and settings.bandwidth.egress is not None:
+        from ..shaping.bandwidth import why_unavailable
+
+        refusal = why_unavailable()
+        reasons += [refusal] if refusal else []
     try:
         ipam = ipam_for(conf, args)
         reasons += refusals({len(ip.address) for ips in ipam.foreseen() for ip in ips})

@@ -8,7 +8,22 @@ from __future__ import annotations
 
 import _struct as struct
 
-from ..nlmsg import BYTES, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, STRZ, U32, U64, Attr, Request, Struct, Table
+from ..nlmsg import (
+    BYTES,
+    NLM_F_ACK,
+    NLM_F_CREATE,
+    NLM_F_DUMP,
+    NLM_F_ECHO,
+    NLM_F_EXCL,
+    NLM_F_REPLACE,
+    STRZ,
+    U32,
+    U64,
+    Attr,
+    Request,
+    Struct,
+    Table,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,9 +44,8 @@ _TBF_OPTIONS = TCA_OPTIONS.of(Table(TCA_TBF_PARMS, TCA_TBF_RATE64, TCA_TBF_BURST
 QDISC = Table(TCA_KIND, TCA_OPTIONS, header=TCMSG)
 
 # struct tc_ratespec: cell_log, linklayer, overhead, cell_align, mpu, rate
-_RATESPEC = struct.Struct("=BBHhHI")
-_TBF_QOPT = struct.Struct("=12s12sIII")  # rate, peakrate, limit, buffer, mtu
-_TC_LINKLAYER_ETHERNET = 1
+_RATESPEC = Struct("=BBHhHI")
+_TBF_QOPT = Struct("=12s12sIII")  # rate, peakrate, limit, buffer, mtu
 _MOST_U32 = 0xFFFFFFFF
 
 TCA_MIRRED_PARMS = Attr(2, "TCA_MIRRED_PARMS", BYTES)
@@ -45,36 +59,58 @@ _U32_OPTIONS = TCA_OPTIONS.of(Table(TCA_U32_CLASSID, TCA_U32_SEL, TCA_U32_ACT))
 FILTER = Table(TCA_KIND, TCA_OPTIONS, header=TCMSG)
 # tc_u32_sel with one tc_u32_key that matches everything: flags terminal, 1 key.
 _MATCH_ALL = struct.pack("=BBBxHHhhI", 1, 0, 1, 0, 0, 0, 0, 0) + bytes(16)
-_MIRRED = struct.Struct("=IIiiiiI")  # index, capab, action, refcnt, bindcnt, eaction, ifindex
+_MIRRED = Struct("=IIiiiiI")  # index, capab, action, refcnt, bindcnt, eaction, ifindex
 TC_ACT_STOLEN, TCA_EGRESS_REDIR = 4, 1
 _FILTER_INFO = 0x00010300  # priority 1, ETH_P_ALL in network order
-NLM_F_ECHO, NLM_F_REPLACE = 0x8, 0x100
 
 
 class Tbf:
-    """A token bucket filter as the kernel describes it.  rate: bytes a second.  limit: bytes.  buffer: 64 ns each."""
+    """A token bucket filter.  rate: bytes a second.  limit: bytes that may wait.  buffer: the burst's time, 64 ns each.
 
-    __slots__ = ("rate", "limit", "buffer")
-
-    def __init__(self, options: bytes) -> None:
-        found = _TBF_OPTIONS.kind.read(options)
-        rate, _, self.limit, self.buffer, _ = _TBF_QOPT.unpack_from(found.get(TCA_TBF_PARMS, bytes(_TBF_QOPT.size)))
-        self.rate: int = found.get(TCA_TBF_RATE64, _RATESPEC.unpack(rate)[5])
-
-
-def set_tbf(ifindex: int, name: str, rate: int, burst: int, limit: int) -> Request:
-    """Give the link a token bucket filter as its root, in place of what it has.
-
-    rate: bytes a second.  burst, limit: bytes; more than `limit` does not wait.
-    Like: tc qdisc replace dev NAME root handle 1: tbf rate RATE burst BURST limit LIMIT
+    burst: the burst in bytes, from which the kernel computes the buffer; 0 where the buffer counts.
     """
-    spec = _RATESPEC.pack(0, _TC_LINKLAYER_ETHERNET, 0, -1, 0, min(rate, _MOST_U32))
-    parts = [TCA_TBF_PARMS(_TBF_QOPT.pack(spec, bytes(12), min(limit, _MOST_U32), 0, 0)), TCA_TBF_BURST(burst)]
-    if rate > _MOST_U32:
-        parts.append(TCA_TBF_RATE64(rate))
+
+    __slots__ = ("rate", "limit", "buffer", "burst")
+
+    def __init__(self, rate: int, limit: int, buffer: int, burst: int = 0) -> None:
+        self.rate = rate
+        self.limit = limit
+        self.buffer = buffer
+        self.burst = burst
+
+
+def tbf_in(reply: Any) -> Tbf | None:
+    """Return the token bucket filter that a qdisc is, if it has the handle of ours; None if it is anything else."""
+    header, attrs = reply
+    if attrs.get(TCA_KIND) != "tbf" or header[2] != _TBF_HANDLE:
+        return None
+    found = _TBF_OPTIONS.kind.read(attrs.get(TCA_OPTIONS, b""))
+    spec, _, limit, buffer, _ = _TBF_QOPT.unpack_from(found.get(TCA_TBF_PARMS, bytes(_TBF_QOPT.size)))
+    return Tbf(found.get(TCA_TBF_RATE64, _RATESPEC.unpack(spec)[5]), limit, buffer)
+
+
+def add_tbf(ifindex: int, name: str, tbf: Tbf) -> Request:
+    """Give the link a token bucket filter as its root.  Kernel errors: EEXIST unless it has the default one.
+
+    Like: tc qdisc add dev NAME root handle 1: tbf rate RATE burst BURST limit LIMIT
+    """
+    return _set_tbf(ifindex, name, tbf, NLM_F_EXCL)
+
+
+def replace_tbf(ifindex: int, name: str, tbf: Tbf) -> Request:
+    """Change the token bucket filter that is the link's root."""
+    return _set_tbf(ifindex, name, tbf, NLM_F_REPLACE)
+
+
+def _set_tbf(ifindex: int, name: str, tbf: Tbf, flag: int) -> Request:
+    spec = _RATESPEC.pack(0, 0, 0, 0, 0, min(tbf.rate, _MOST_U32))
+    parts = [TCA_TBF_PARMS(_TBF_QOPT.pack(spec, bytes(12), tbf.limit, tbf.buffer, 0))]
+    if tbf.burst:
+        parts.append(TCA_TBF_BURST(tbf.burst))
+    if tbf.rate > _MOST_U32:
+        parts.append(TCA_TBF_RATE64(tbf.rate))
     body = TCMSG.pack(0, ifindex, _TBF_HANDLE, TC_H_ROOT, 0) + TCA_KIND("tbf") + _TBF_OPTIONS(parts)
-    flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE
-    return Request(RTM_NEWQDISC, flags, body, f"limit what link {name} sends", QDISC)
+    return Request(RTM_NEWQDISC, NLM_F_ACK | NLM_F_CREATE | flag, body, f"limit what link {name} sends", QDISC)
 
 
 def add_ingress(ifindex: int, name: str) -> Request:
@@ -120,13 +156,13 @@ def get_root(ifindex: int, name: str) -> Request:
 
 
 def dump_filters(ifindex: int, name: str) -> Request:
-    """List the filters on what the link receives; none without an ingress qdisc."""
+    """List the filters on what the link receives; none if its ingress qdisc is of another kind or does not exist."""
     body = TCMSG.pack(0, ifindex, 0, _INGRESS_HANDLE, 0)
     return Request(RTM_GETTFILTER, NLM_F_DUMP, body, f"list the filters of link {name}", FILTER)
 
 
 def redirects_in(reply: Any) -> list[int]:
-    """Return the index of the link to which a listed filter leads; [] if it is no redirection."""
+    """Return the index of the link to which a listed filter leads, 0 if it was deleted; [] if it is no redirection."""
     if reply[1].get(TCA_KIND) != "u32":
         return []
     options = _U32_OPTIONS.kind.read(reply[1].get(TCA_OPTIONS, b""))

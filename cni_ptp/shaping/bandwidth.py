@@ -9,29 +9,22 @@ from __future__ import annotations
 
 from ..base import errnos
 from ..base.errors import KERNEL_REFUSED, CniError
-from ..netlink.rt_ifb import new_ifb
+from ..netlink.rt_ifb import new_ifb, probe_ifb
 from ..netlink.rt_link import Link, del_link, get_link, set_alias
 from ..netlink.sock import NETLINK_ROUTE, Socket
-from ..netlink.tc import (
-    TCA_KIND,
-    TCA_OPTIONS,
-    Tbf,
-    add_ingress,
-    dump_filters,
-    get_root,
-    redirect_all,
-    redirects_in,
-    set_tbf,
-)
-from .buckets import bucket, own_ifb
+from ..netlink.tc import TCA_KIND, Tbf, add_tbf, del_root, get_root, replace_tbf, tbf_in
+from .buckets import bucket, go_bucket, own_ifb
+from .redirection import lead, leads_to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ..base.undo import Rollback
     from ..cni.attachment import Attachment
-    from ..cni.bandwidth import Bandwidth
-    from .buckets import Bucket
+    from ..cni.bandwidth import Bandwidth, Limit
 
+EBADF = 9  # include/uapi/asm-generic/errno-base.h
 _TOLERANCE = 64  # of the ticks that the kernel computes from a burst, one in this many
 
 
@@ -41,46 +34,80 @@ def attach(host: Socket, attachment: Attachment, wanted: Bandwidth, link: Link, 
     Else as `add`.
     """
     undo.insert(-1, ("delete the ifb", lambda: _detach(attachment)))
-    return add(host, attachment, wanted, link)
+    return add(host, attachment, wanted, link, [])  # the rest is deleted with the pair
 
 
 def _detach(attachment: Attachment) -> None:
     with Socket(NETLINK_ROUTE) as sock:
-        remove_own(sock, attachment)
+        delete(sock, [link for link in links_of(sock, attachment, both=True) if link.alias == attachment.alias()])
 
 
-def add(host: Socket, attachment: Attachment, wanted: Bandwidth, link: Link) -> Link | None:
+def add(host: Socket, attachment: Attachment, wanted: Bandwidth, link: Link, undo: Rollback) -> Link | None:
     """Limit what the container sends and receives by `link`, its host end; return the ifb, None without one.
 
-    CniError 100; NetlinkError if the kernel refuses.  What was made stays then: `remove_own` takes it back.
+    What a former ADD of the attachment made is changed as it is wanted now.  undo: takes what to take back.
+    CniError 100 if something else has a qdisc there; NetlinkError if the kernel refuses.
     """
     if wanted.ingress is not None:
-        size = bucket(wanted.ingress, link.mtu)
-        host.do(set_tbf(link.ifindex, link.name, size.rate, size.burst, size.limit))
+        _limit(host, link, bucket(wanted.ingress, link.mtu), undo)
     if wanted.egress is None:
         return None
-    ifb = _new_ifb(host, attachment, link.mtu)
-    size = bucket(wanted.egress, link.mtu)
-    host.do(
-        set_tbf(ifb.ifindex, ifb.name, size.rate, size.burst, size.limit),
-        add_ingress(link.ifindex, link.name),
-        redirect_all(link.ifindex, link.name, ifb.ifindex),
-    )
+    ifb = _ifb(host, attachment, link, undo)
+    _limit(host, ifb, bucket(wanted.egress, link.mtu), undo)
+    lead(host, link, ifb, undo)
     return ifb
 
 
-def _new_ifb(host: Socket, attachment: Attachment, mtu: int) -> Link:
-    remove_own(host, attachment)
+def _limit(host: Socket, link: Link, tbf: Tbf, undo: Rollback) -> None:
+    """Give the link the bucket, or change the one that it has."""
+    refused = host.ask(add_tbf(link.ifindex, link.name, tbf))[0].error
+    if refused is None:
+        undo.append((f"remove the limit of {link.name}", lambda: host.ask(del_root(link.ifindex, link.name))))
+        return
+    if refused.errno != errnos.EEXIST:
+        raise refused
+    reply = _root(host, link)
+    before = tbf_in(reply) if reply is not None else None
+    if before is None:
+        kind = reply[1].get(TCA_KIND) if reply is not None else "unknown"
+        raise CniError(KERNEL_REFUSED, f"limit what link {link.name} sends", f"it has a qdisc {kind} of something else")
+    undo.append((f"put back the limit of {link.name}", lambda: host.do(replace_tbf(link.ifindex, link.name, before))))
+    host.do(replace_tbf(link.ifindex, link.name, tbf))
+
+
+def _root(host: Socket, link: Link) -> Any:
+    """Return (header, attributes) of the root qdisc; None if it is the default one."""
+    answer = host.ask(get_root(link.ifindex, link.name))[0]
+    if answer.error is None:
+        return answer.one()
+    if answer.error.errno != errnos.ENOENT:
+        raise answer.error
+    return None
+
+
+def _ifb(host: Socket, attachment: Attachment, link: Link, undo: Rollback) -> Link:
+    """Return the ifb of the attachment: the one to which its host end leads, else a new one."""
     for name in (attachment.go_ifb(), own_ifb(attachment)):
-        made, found = host.ask(new_ifb(name, mtu), get_link(name))
-        if made.error is None:
+        made, found = host.ask(new_ifb(name, link.mtu), get_link(name))
+        if made.error is not None and found.error is None:
             ifb = Link(found.one())
-            host.do(set_alias(ifb.ifindex, name, attachment.alias()))
-            return ifb
-        refused = made.error
-        if refused.errno != errnos.EEXIST:  # else it serves another interface of the container
-            break
-    raise CniError(KERNEL_REFUSED, "limit what the container sends", str(refused))
+            if ifb.kind != "ifb" or ifb.alias != attachment.alias():
+                continue  # it serves another interface of the container
+            if leads_to(host, link) == [ifb.ifindex]:
+                return ifb
+            delete(host, [ifb])  # of a host end that was deleted
+            made, found = host.ask(new_ifb(name, link.mtu), get_link(name))
+        if made.error is not None:
+            raise CniError(KERNEL_REFUSED, "limit what the container sends", str(made.error))
+        return _marked(host, Link(found.one()), attachment, undo)
+    names = f"{attachment.go_ifb()} and {own_ifb(attachment)}"
+    raise CniError(KERNEL_REFUSED, "limit what the container sends", f"links {names} are of something else")
+
+
+def _marked(host: Socket, ifb: Link, attachment: Attachment, undo: Rollback) -> Link:
+    undo.append((f"delete {ifb.name}", lambda: delete(host, [ifb])))
+    host.do(set_alias(ifb.ifindex, ifb.name, attachment.alias()))
+    return ifb
 
 
 def links_of(host: Socket, attachment: Attachment, both: bool) -> list[Link]:
@@ -97,11 +124,6 @@ def _is_of(link: Link, attachment: Attachment) -> bool:
     return link.alias == attachment.alias() or (not link.alias and link.name == attachment.go_ifb())
 
 
-def remove_own(host: Socket, attachment: Attachment) -> None:
-    """Delete the ifb links that `add` made, whose host end was deleted, or leads nothing there any more."""
-    delete(host, [link for link in links_of(host, attachment, both=True) if link.alias == attachment.alias()])
-
-
 def delete(host: Socket, links: list[Link]) -> None:
     """Delete the links; one that has gone meanwhile is as good."""
     for link in links:
@@ -110,42 +132,51 @@ def delete(host: Socket, links: list[Link]) -> None:
             raise refused
 
 
+def unlimit(host: Socket, link: Link) -> None:
+    """Remove the host end's bucket, if that is its root qdisc."""
+    reply = _root(host, link)
+    if reply is not None and tbf_in(reply) is not None:
+        host.ask(del_root(link.ifindex, link.name))
+
+
+def why_unavailable() -> str:
+    """Return why the kernel could not limit what a container sends, "" if it could."""
+    with Socket(NETLINK_ROUTE) as sock:
+        refused = sock.ask(probe_ifb())[0].error
+    return "" if refused is None or refused.errno == EBADF else f"the kernel has no ifb links: {refused}"
+
+
 def differences(host: Socket, attachment: Attachment, wanted: Bandwidth, link: Link) -> list[str]:
     """Return the differences between the limits and what they should be, one sentence each.  link: the host end."""
     words = []
     if wanted.ingress is not None:
-        words += _of_bucket(host, link, bucket(wanted.ingress, link.mtu), "receives")
+        words += _of_bucket(host, link, wanted.ingress, link.mtu, "receives")
     if wanted.egress is not None:
         ifbs = links_of(host, attachment, both=True)
         if not ifbs:
             return [*words, f"there is no ifb {attachment.go_ifb()}: nothing limits what the container sends"]
-        leads_to = [
-            to for reply in host.dump(dump_filters(link.ifindex, link.name)).read() for to in redirects_in(reply)
-        ]
-        if leads_to != [ifbs[0].ifindex]:
+        if leads_to(host, link) != [ifbs[0].ifindex]:
             words.append(f"host interface {link.name} does not lead what the container sends to {ifbs[0].name}")
         if not ifbs[0].up:
             words.append(f"{ifbs[0].name} is down: what the container sends is dropped")
-        words += _of_bucket(host, ifbs[0], bucket(wanted.egress, link.mtu), "sends")
+        words += _of_bucket(host, ifbs[0], wanted.egress, link.mtu, "sends")
     return words
 
 
-def _of_bucket(host: Socket, link: Link, wanted: Bucket, what: str) -> list[str]:
-    answer = host.ask(get_root(link.ifindex, link.name))[0]
-    if answer.error is not None:
-        if answer.error.errno != errnos.ENOENT:
-            raise answer.error
+def _of_bucket(host: Socket, link: Link, limit: Limit, mtu: int, what: str) -> list[str]:
+    """Compare the link's bucket with ours, and with the one that the Go plugin makes."""
+    reply = _root(host, link)
+    if reply is None:
         return [f"nothing on {link.name} limits what the container {what}"]
-    attrs = answer.one()[1]
-    if attrs.get(TCA_KIND) != "tbf":
-        return [f"{link.name} has a qdisc {attrs.get(TCA_KIND)}: it does not limit what the container {what}"]
-    found = Tbf(attrs.get(TCA_OPTIONS, b""))
+    found = tbf_in(reply)
+    if found is None:
+        return [f"{link.name} has another qdisc {reply[1].get(TCA_KIND)}: it does not limit what the container {what}"]
+    wanted, as_go = bucket(limit, mtu), go_bucket(limit)
     words = []
-    if found.rate != wanted.rate:
-        words.append(f"{link.name} lets {found.rate} bytes a second through, not {wanted.rate}")
-    if found.limit != min(wanted.limit, 0xFFFFFFFF):
+    if found.rate != limit.rate:
+        words.append(f"{link.name} lets {found.rate} bytes a second through, not {limit.rate}")
+    if found.limit not in (wanted.limit, as_go.limit):
         words.append(f"{link.name} lets {found.limit} bytes wait, not {wanted.limit}")
-    ticks = wanted.ticks()
-    if abs(found.buffer - ticks) > ticks // _TOLERANCE + 1:
-        words.append(f"{link.name} has another burst than {wanted.burst} bytes")
+    if abs(found.buffer - wanted.buffer) > wanted.buffer // _TOLERANCE + 1 and found.buffer != as_go.buffer:
+        words.append(f"{link.name} has another burst than the {limit.burst} bytes that are wanted")
     return words
