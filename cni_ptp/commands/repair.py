@@ -185,4 +185,4 @@ class _Repair:
 
             if bandwidth.differences(self.host, self.attachment, wanted, self.link):
                 self.host.ask(del_ingress(self.link.ifindex, self.link.name))
-                bandwidth.add(self.host, self.attachment, wanted, self.link)
+                bandwidth.add(self.host, self.attachment, wanted, self.link, [])

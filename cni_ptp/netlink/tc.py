@@ -98,7 +98,7 @@ def add_tbf(ifindex: int, name: str, tbf: Tbf) -> Request:
 
 
 def replace_tbf(ifindex: int, name: str, tbf: Tbf) -> Request:
-    """Change the token bucket filter that is the link's root."""
+    """Give the link another token bucket filter in place of the one that is the link's root."""
     return _set_tbf(ifindex, name, tbf, NLM_F_REPLACE)
 
 

@@ -14,7 +14,7 @@ from ..netlink.rt_link import Link, del_link, get_link, set_alias
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..netlink.tc import TCA_KIND, Tbf, add_tbf, del_root, get_root, replace_tbf, tbf_in
 from .buckets import bucket, go_bucket, own_ifb
-from .redirection import lead, leads_to
+from .redirection import lead, leads_to, stop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,9 +93,12 @@ def _ifb(host: Socket, attachment: Attachment, link: Link, undo: Rollback) -> Li
             ifb = Link(found.one())
             if ifb.kind != "ifb" or ifb.alias != attachment.alias():
                 continue  # it serves another interface of the container
-            if leads_to(host, link) == [ifb.ifindex]:
+            targets = leads_to(host, link)
+            if ifb.up and targets == [ifb.ifindex]:
                 return ifb
-            delete(host, [ifb])  # of a host end that was deleted
+            if ifb.ifindex in targets:
+                stop(host, link)
+            delete(host, [ifb])  # of a host end that was deleted, as a rule
             made, found = host.ask(new_ifb(name, link.mtu), get_link(name))
         if made.error is not None:
             raise CniError(KERNEL_REFUSED, "limit what the container sends", str(made.error))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from ..base import errnos
 from ..base.errors import KERNEL_REFUSED, CniError
 from ..netlink.rt_link import Link
-from ..netlink.rt_link_dump import dump_links
 from ..netlink.tc import add_ingress, del_ingress, dump_filters, redirect_all, redirects_in
 
 TYPE_CHECKING = False
@@ -65,6 +64,8 @@ def _targets(filters: list[Any]) -> list[int]:
 
 def leading_to(host: Socket, ifbs: list[Link]) -> list[Link]:
     """Return the links of kind veth that lead to one of the ifb links.  It asks for the filters of every one."""
+    from ..netlink.rt_link_dump import dump_links  # no ADD needs it
+
     indexes = {ifb.ifindex for ifb in ifbs}
     found = []
     for link in [Link(reply) for reply in host.dump(dump_links("veth")).read()]:

@@ -245,7 +245,9 @@ def test_limits_load_what_they_do(watched: Watched) -> None:
     watched.call("ADD", conf)
     watched.call("DEL", conf)
 
-    limited = modules("shaping") | modules("bandwidth buckets", "shaping.") | modules("tc rt_ifb", "netlink.")
+    limited = (
+        modules("shaping") | modules("bandwidth buckets redirection", "shaping.") | modules("tc rt_ifb", "netlink.")
+    )
     result = loads(watched, "ADD", conf, ADD | limited | modules("bandwidth", "cni."))
     loads(watched, "DEL", {**conf, "prevResult": result}, DEL | limited)
 
