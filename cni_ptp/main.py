@@ -9,7 +9,8 @@ from __future__ import annotations
 import gc
 import posix  # what os is made of: os itself costs 0.6 ms
 
-_ROLES = ("host-local", "static", "portmap", "bandwidth", "tuning", "loopback")
+from . import CHAINED_ROLES, IPAM_ROLES
+
 # All that cni/args.py and commands/logfile.py look at; a runtime passes on dozens more.
 _VARIABLES = (
     "CNI_COMMAND",
@@ -45,7 +46,7 @@ def main(argv: list[str]) -> int:
 def role_of(path: str) -> str:
     """Return which plugin the file is when it is called by this path or name."""
     name = path.rpartition("/")[2]
-    return name if name in _ROLES else "ptp"
+    return name if name in IPAM_ROLES or name in CHAINED_ROLES else "ptp"
 
 
 def _text(raw: bytes) -> str:

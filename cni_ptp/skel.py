@@ -88,9 +88,7 @@ def _serve(role: str, environ: Mapping[str, str], answering: Responder) -> None:
             from .ipam.standalone import run
         else:
             from .chained.role import run
-        document = run(role, parsed, network)
-        if document is not None:
-            answering.reply(document)
+        run(role, parsed, network, answering.reply)
 
 
 def _dispatch(parsed: args.Args, network: conf.NetConf, answering: Responder) -> None:

@@ -6,7 +6,7 @@ Source: plugins/main/loopback of containernetworking/plugins.
 from __future__ import annotations
 
 from ..base.errors import CHECK_FAILED, KERNEL_REFUSED, CniError
-from ..base.ip import cidr_text
+from ..base.ip import text_of
 from ..cni.conf import mac_text
 from ..cni.result import Address, Interface, Result
 from ..netlink.rt_addr_dump import Addr, dump_addrs
@@ -25,21 +25,35 @@ _LO = "lo"
 
 
 def add(args: Args, conf: NetConf) -> Result:
-    """Set lo up; return prevResult, or without one what lo has.  CniError 100 if lo has an address of another net."""
+    """Set lo up; return prevResult, or without one the first address of each family that lo has.
+
+    CniError 100 if lo has an address of another net: then it is as it was before.
+    """
     previous = conf.prev_result()
     with open_netns(args.netns, args.netns_override) as netns, netns.inside(lambda: Socket(NETLINK_ROUTE)) as sock:
         link = Link(sock.do(get_link(_LO))[0].one())
         sock.do(set_flag(link.ifindex, _LO, IFF_UP, on=True))
-        listed = [Addr(reply) for reply in sock.dump(dump_addrs(link.ifindex, _LO)).read()]
+        try:
+            found = _addresses(sock, link)
+        except BaseException:
+            if not link.up:
+                sock.ask(set_flag(link.ifindex, _LO, IFF_UP, on=False))
+            raise
+    if previous is not None:
+        return previous
+    first = {len(a.address): a for a in reversed(found)}
+    ips = [Address(first[size].address, first[size].length, None, 0) for size in sorted(first)]
+    return Result([Interface(_LO, mac_text(link.mac), 0, netns.path)], ips, [])
+
+
+def _addresses(sock: Socket, link: Link) -> list[Addr]:
+    listed = [Addr(reply) for reply in sock.dump(dump_addrs(link.ifindex, _LO)).read()]
     found = [a for a in listed if a.ifindex == link.ifindex]
     for a in found:
         if not _is_loopback(a.address):
-            text = f'loopback interface found with non-loopback address "{cidr_text(a.address, a.length)}"'
+            text = f'loopback interface found with non-loopback address "{text_of(a.address)}"'
             raise CniError(KERNEL_REFUSED, text)
-    if previous is not None:
-        return previous
-    interface = Interface(_LO, mac_text(link.mac), 0, netns.path)
-    return Result([interface], [Address(a.address, a.length, None, 0) for a in found], [])
+    return found
 
 
 def _is_loopback(address: bytes) -> bool:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from ..base.errors import to_cni
+from ..base.undo import roll_back
 from ..cni.result_write import render
+from ..system import signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
     from typing import Any
 
@@ -14,17 +18,20 @@ if TYPE_CHECKING:
     from ..cni.result import Result
 
 
-def run(role: str, args: Args, conf: NetConf) -> dict[str, Any] | None:
-    """Do the verb as the plugin `role`; return for ADD its result in the configuration's version."""
+def run(role: str, args: Args, conf: NetConf, reply: Callable[[dict[str, Any]], None]) -> None:
+    """Do the verb as the plugin `role`; `reply` gets ADD's result in the configuration's version."""
     plugin = _plugin(role)
     if args.command == "ADD":
         result: Result = plugin.add(args, conf)
         try:
-            return render(result, conf.cni_version)
-        except BaseException:
-            plugin.delete(args, conf)
-            raise
-    if args.command == "DEL":
+            reply(render(result, conf.cni_version))
+        except Exception as e:  # noqa: BLE001  a result that nobody gets is no ADD; the caller reports why
+            signals.undoing()
+            failure = to_cni(e)
+            for words in roll_back([("undo the ADD", lambda: plugin.delete(args, conf))]):
+                failure.add(words)
+            raise failure from None
+    elif args.command == "DEL":
         plugin.delete(args, conf)
     elif args.command == "CHECK":
         plugin.check(args, conf)
@@ -34,7 +41,6 @@ def run(role: str, args: Args, conf: NetConf) -> dict[str, Any] | None:
         valid = conf.valid_attachments()
         if valid is not None:
             plugin.gc(conf, valid)
-    return None
 
 
 def _plugin(role: str) -> ModuleType:

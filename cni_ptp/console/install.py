@@ -6,7 +6,7 @@ import argparse
 import os
 import shutil
 
-from .. import __version__
+from .. import CHAINED_ROLES, IPAM_ROLES, __version__
 from ..base.errors import INVALID_ENVIRONMENT_VARIABLES, CniError
 from ..bundle import built_file
 from ..system import spawn
@@ -31,8 +31,6 @@ examples:
   ptp install --force --to /usr/lib/cni   instead of the Go plugin there
 """
 DIRECTORY = "/opt/cni/bin"
-IPAM = ("host-local", "static")
-CHAINED = ("portmap", "bandwidth", "tuning", "loopback")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--python", metavar="PATH", help="the Python, 3.9 or later, that will run it (the one of this file)"
     )
     parser.add_argument("--with-ipam", action="store_true", help="also under the names host-local and static")
-    help_all = f"also under the names {', '.join(CHAINED)}, host-local and static"
+    help_all = f"also under the names {', '.join(CHAINED_ROLES)}, host-local and static"
     parser.add_argument("--all", action="store_true", help=help_all)
     help_force = "replace files that are not ours, and a configuration, keeping a backup of each"
     parser.add_argument("--force", action="store_true", help=help_force)
@@ -77,8 +75,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _links(options: argparse.Namespace) -> tuple[str, ...]:
     if options.all:
-        return (*IPAM, *CHAINED)
-    return IPAM if options.with_ipam else ()
+        return (*IPAM_ROLES, *CHAINED_ROLES)
+    return IPAM_ROLES if options.with_ipam else ()
 
 
 def _interpreter(wanted: str | None) -> str:

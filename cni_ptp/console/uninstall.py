@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 
+from .. import CHAINED_ROLES, IPAM_ROLES
 from ..bundle import built_file
 from ..cni.attachment import ALIAS_PREFIX
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from . import atomic_file, iproute
-from .install import CHAINED, DIRECTORY, IPAM
+from .install import DIRECTORY
 from .terminal import Terminal
 
 ABOUT = """\
-Removes the plugin and its names host-local and static from the directory where
-the container runtime looks for plugins, and puts back what `ptp install
+Removes the plugin and its other names from the directory where the container
+runtime looks for plugins, and puts back what `ptp install
 --force` replaced. Files that are not ours are left alone. While containers are
 attached it does nothing without --force: their runtime needs the plugin to
 detach them. Network configurations stay.
@@ -38,7 +39,8 @@ def run(options: argparse.Namespace) -> int:
     terminal = Terminal()
     directory = os.path.abspath(options.to)
     atomic_file.sweep(directory)
-    ours = [path for path in (os.path.join(directory, n) for n in (*IPAM, *CHAINED, "ptp")) if built_file.is_ours(path)]
+    names = (*IPAM_ROLES, *CHAINED_ROLES, "ptp")
+    ours = [path for path in (os.path.join(directory, name) for name in names) if built_file.is_ours(path)]
     attached = _attached()
     if ours and attached and not options.force:
         terminal.say(

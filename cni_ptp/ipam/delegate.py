@@ -9,6 +9,7 @@ import os
 import sys
 from stat import S_ISREG
 
+from .. import IPAM_ROLES
 from ..base import jsonio
 from ..base.errors import DELEGATE_FAILED, INVALID_ENVIRONMENT_VARIABLES, CniError, words_of
 from ..base.jsonio import JsonObject
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from .protocol import Held, Ipam
 
 _OURS = ("ptp",)
-_OUR_IPAM_ROLES = ("host-local", "static")
 _MOST_WORDS = 2000  # characters of a child's diagnostics that go into an error
 
 
@@ -175,7 +175,7 @@ def _may_run(path: str, kind: str, status: os.stat_result) -> None:
         own = os.stat(sys.argv[0])
     except (OSError, ValueError):
         return
-    if (own.st_dev, own.st_ino) == (status.st_dev, status.st_ino) and kind not in _OUR_IPAM_ROLES:
+    if (own.st_dev, own.st_ino) == (status.st_dev, status.st_ino) and kind not in IPAM_ROLES:
         raise unusable(f"refuse to run IPAM plugin {kind}", f"{path} is this very plugin")
 
 

@@ -8,7 +8,7 @@ from .source import embedded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from ..cni.args import Args
@@ -21,14 +21,14 @@ def nobody(addresses: Sequence[bytes]) -> set[bytes]:
     return set()
 
 
-def run(role: str, args: Args, conf: NetConf) -> dict[str, Any] | None:
+def run(role: str, args: Args, conf: NetConf, reply: Callable[[dict[str, Any]], None]) -> None:
     """Do the verb as the plugin `role`.
 
-    Return for ADD its result in the configuration's version, without interfaces.
+    `reply` gets ADD's result in the configuration's version, without interfaces.
     """
     if args.command == "ADD":
-        return _add(_ipam(role, args, conf), conf)
-    if args.command == "DEL":
+        _add(_ipam(role, args, conf), conf, reply)
+    elif args.command == "DEL":
         _ipam(role, args, conf).delete()
     elif args.command == "CHECK":
         prev = conf.prev_result()
@@ -41,7 +41,6 @@ def run(role: str, args: Args, conf: NetConf) -> dict[str, Any] | None:
         valid = conf.valid_attachments()
         if valid is not None:
             _ipam(role, args, conf).gc(valid)
-    return None
 
 
 def _ipam(role: str, args: Args, conf: NetConf) -> Ipam:
@@ -50,10 +49,10 @@ def _ipam(role: str, args: Args, conf: NetConf) -> Ipam:
     return ipam
 
 
-def _add(ipam: Ipam, conf: NetConf) -> dict[str, Any]:
+def _add(ipam: Ipam, conf: NetConf, reply: Callable[[dict[str, Any]], None]) -> None:
     result = ipam.add(nobody)
     try:
-        return render(result, conf.cni_version)
+        reply(render(result, conf.cni_version))
     except BaseException:
         ipam.delete()
         raise

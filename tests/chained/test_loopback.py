@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.chained.calls import call, chained
+from tests.chained.calls import attached, call, chained
 from tests.configurations import VERSIONS
 from tests.namespaces import Host
 
@@ -46,9 +46,24 @@ def test_del_sets_lo_down_and_succeeds_twice_and_without_a_namespace(host: Host)
 
 
 def test_an_address_of_another_net_is_refused(host: Host) -> None:
-    host.container().run("ip", "addr", "add", "10.1.1.1/24", "dev", "lo")
+    container = host.container()
+    container.run("ip", "addr", "add", "10.1.1.1/24", "dev", "lo")
     error = call(host, "loopback", "ADD", chained("loopback"), ifname="lo").error(100)
-    assert error["msg"] == 'loopback interface found with non-loopback address "10.1.1.1/24"'
+    assert error["msg"] == 'loopback interface found with non-loopback address "10.1.1.1"'
+    assert "UP" not in container.ip("link", "show", "lo")[0]["flags"]
+
+
+def test_prevresult_is_passed_on(host: Host) -> None:
+    host.container()
+    previous = attached(host)
+    assert call(host, "loopback", "ADD", chained("loopback", previous), ifname="lo").ok() == previous
+
+
+def test_of_several_addresses_the_result_has_the_first_as_the_go_plugins(host: Host) -> None:
+    host.container().run("ip", "addr", "add", "127.0.0.2/8", "dev", "lo")
+    conf = chained("loopback")
+    theirs = call(host, "loopback", "ADD", conf, go=True, ifname="lo").ok()
+    assert call(host, "loopback", "ADD", conf, ifname="lo").ok()["ips"] == theirs["ips"]
 
 
 def test_the_namespace_of_the_plugin_itself_is_refused(host: Host) -> None:

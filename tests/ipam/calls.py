@@ -33,7 +33,9 @@ def ours(role: str, command: str, conf: Config, container: str = "c1", ifname: s
     parsed = cni_args.parse(environment(command, container, ifname, args))
     network = cni_conf.read(json.dumps(conf).encode())
     versions.gate(command, network.cni_version)
-    return standalone.run(role, parsed, network)
+    written: list[Any] = []
+    standalone.run(role, parsed, network, written.append)
+    return written[0] if written else None
 
 
 def refused(
