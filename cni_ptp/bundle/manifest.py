@@ -27,6 +27,7 @@ FILES = (
     "cni_ptp/chained/previous.py",
     "cni_ptp/chained/role.py",
     "cni_ptp/chained/tuning.py",
+    "cni_ptp/chained/tuning_allowlist.py",
     "cni_ptp/chained/tuning_backup.py",
     "cni_ptp/chained/tuning_settings.py",
     "cni_ptp/cni/__init__.py",

@@ -5,42 +5,57 @@ Source: plugins/meta/tuning of containernetworking/plugins; docs/tuning.md.
 
 from __future__ import annotations
 
-from ..base.errors import CHECK_FAILED, INVALID_NETWORK_CONFIG, KERNEL_REFUSED, CniError
+from ..base.errors import CHECK_FAILED, KERNEL_REFUSED, CniError, to_cni
+from ..base.undo import roll_back
 from ..cni.attachment import Attachment
 from ..cni.conf import mac_text
 from ..commands.lock import AttachmentLock
 from ..netlink.rt_link_set import IFF_ALLMULTI, IFF_PROMISC, Tuned, get_tuned, set_flag, set_mac, set_mtu, set_txqlen
 from ..netlink.sock import NETLINK_ROUTE, Socket
-from ..system import sysctl
+from ..system import signals, sysctl
 from ..system.netns import Netns, open_netns
 from . import tuning_backup
 from .previous import previous_of
-from .tuning_settings import read
+from .tuning_settings import data_dir_of, read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..base.undo import Rollback
     from ..cni.args import Args
     from ..cni.conf import NetConf
     from ..cni.result import Result
     from ..nlmsg import Request
     from .tuning_settings import Settings
 
-ALLOWED = "/etc/cni/tuning/allowlist.conf"
+_MOST_VALUE = 65536  # bytes of a sysctl that can be put back
 
 
 def add(args: Args, conf: NetConf) -> Result:
-    """Set what is asked for and return prevResult, with the MAC; a failure puts the interface back as it was."""
+    """Set what is wanted and return prevResult, with the new MAC and MTU; a failure puts back what it changed."""
     wanted = read(conf, args)
     previous = previous_of(conf, "Required prevResult missing")
-    _refuse_forbidden([key for key, _, _ in wanted.sysctls])
+    if wanted.sysctls:
+        from .tuning_allowlist import refuse_forbidden
+
+        refuse_forbidden([key for key, _, _ in wanted.sysctls])
+    undo: Rollback = []
     with open_netns(args.netns, args.netns_override) as netns, AttachmentLock(_attachment(args, conf)):
-        netns.inside(lambda: _write_sysctls(wanted))
-        if wanted.changes_link():
-            _tune(args, wanted, netns)
-    if wanted.mac is not None:
-        for interface in previous.interfaces:
-            if interface.name == args.ifname:
-                interface.mac = mac_text(wanted.mac)
+        try:
+            netns.inside(lambda: _write_sysctls(wanted, netns, undo))
+            if wanted.changes_link():
+                _tune(args, conf, wanted, netns, undo)
+        except Exception as e:  # noqa: BLE001  whatever failed, all must be as before; the caller reports it
+            signals.undoing()
+            failure = to_cni(e)
+            for words in roll_back(undo):
+                failure.add(words)
+            raise failure from None
+    for interface in previous.interfaces:
+        if interface.name == args.ifname:
+            interface.mac = mac_text(wanted.mac) if wanted.mac is not None else interface.mac
+            interface.mtu = wanted.mtu if wanted.mtu and interface.mtu and interface.sandbox else interface.mtu
     return previous
 
 
@@ -48,43 +63,36 @@ def _attachment(args: Args, conf: NetConf) -> Attachment:
     return Attachment(conf.name, args.containerid, args.ifname)
 
 
-def _refuse_forbidden(keys: list[str]) -> None:
-    """Raise CniError 7 for a key that the host's list does not allow.  Without a list, everything is allowed."""
-    try:
-        with open(ALLOWED, encoding="utf-8", errors="surrogateescape") as file:
-            patterns = [line.strip() for line in file if line.strip()]
-    except FileNotFoundError:
-        return
-    except OSError as e:
-        raise CniError(INVALID_NETWORK_CONFIG, f"read {ALLOWED}", str(e)) from None
-    import re
-
-    for key in keys:
-        try:
-            allowed = any(re.search(pattern, key) for pattern in patterns)
-        except re.error as e:
-            raise CniError(INVALID_NETWORK_CONFIG, f"{ALLOWED} has no regular expression", str(e)) from None
-        if not allowed:
-            words = f"Sysctl {key} is not allowed. Only the following sysctls are allowed: {patterns}"
-            raise CniError(INVALID_NETWORK_CONFIG, words)
-
-
-def _write_sysctls(wanted: Settings) -> None:
+def _write_sysctls(wanted: Settings, netns: Netns, undo: Rollback) -> None:
     for key, path, value in wanted.sysctls:
+        before = _value(path)
         if not sysctl.write(path, value):
             raise CniError(KERNEL_REFUSED, f"set sysctl {key}", "the kernel has no such setting")
+        if before is not None and before != value:
+            undo.append((f"put back sysctl {key}", _writing(path, before, netns)))
 
 
-def _tune(args: Args, wanted: Settings, netns: Netns) -> None:
+def _value(path: str) -> str | None:
+    """Return the value of a sysctl; None if there is none to read: of some one can only write."""
+    try:
+        found = sysctl.read(path, _MOST_VALUE)
+    except CniError:
+        return None
+    return found if found is not None and len(found) < _MOST_VALUE else None
+
+
+def _writing(path: str, value: str, netns: Netns) -> Callable[[], object]:
+    return lambda: netns.inside(lambda: sysctl.write(path, value))
+
+
+def _tune(args: Args, conf: NetConf, wanted: Settings, netns: Netns, undo: Rollback) -> None:
     with netns.inside(lambda: Socket(NETLINK_ROUTE)) as sock:
         link = _link(sock, args.ifname)
-        tuning_backup.keep(wanted, args, link)  # the first one stays: a second ADD sees what the first one set
-        try:
-            for request in _requests(args.ifname, link.ifindex, wanted):
-                sock.do(request)
-        except BaseException:
-            _restore(sock, args, wanted.data_dir)
-            raise
+        before = tuning_backup.properties(wanted, link)
+        tuning_backup.keep(wanted.data_dir, args, conf.name, before, undo)
+        undo.append(("put the interface back", lambda: _put_back(netns, args.ifname, before)))
+        for request in _requests(args.ifname, link.ifindex, wanted):
+            sock.do(request)
 
 
 def _link(sock: Socket, ifname: str) -> Tuned:
@@ -95,8 +103,8 @@ def _requests(name: str, ifindex: int, wanted: Settings) -> list[Request]:
     requests = []
     if wanted.mac is not None:
         requests.append(set_mac(ifindex, name, wanted.mac))
-    if wanted.promisc:
-        requests.append(set_flag(ifindex, name, IFF_PROMISC, on=True))
+    if wanted.promisc is not None:
+        requests.append(set_flag(ifindex, name, IFF_PROMISC, on=wanted.promisc))
     if wanted.mtu:
         requests.append(set_mtu(ifindex, name, wanted.mtu))
     if wanted.allmulti is not None:
@@ -106,27 +114,23 @@ def _requests(name: str, ifindex: int, wanted: Settings) -> list[Request]:
     return requests
 
 
-def _restore(sock: Socket, args: Args, data_dir: str) -> None:
-    """Put the interface back as it was before the first ADD, and forget it."""
-    before = tuning_backup.kept(data_dir, args)
-    if before is not None:
-        link = _link(sock, args.ifname)
-        sock.ask(*_requests(args.ifname, link.ifindex, before))
-        if before.promisc is False:
-            sock.ask(set_flag(link.ifindex, args.ifname, IFF_PROMISC, on=False))
-    tuning_backup.forget(data_dir, args)
+def _put_back(netns: Netns, ifname: str, before: Settings) -> None:
+    with netns.inside(lambda: Socket(NETLINK_ROUTE)) as sock:
+        sock.ask(*_requests(ifname, _link(sock, ifname).ifindex, before))
 
 
 def delete(args: Args, conf: NetConf) -> None:
-    """Put the interface back, if it and its namespace are still there; the sysctls end with the namespace."""
-    data_dir = conf.fields.text("dataDir") or tuning_backup.DATA_DIR
+    """Put the interface back, if it and its namespace still exist; the sysctls end with the namespace."""
+    data_dir = data_dir_of(conf)
     with AttachmentLock(_attachment(args, conf)):
-        try:
-            with open_netns(args.netns, args.netns_override) as netns:
-                with netns.inside(lambda: Socket(NETLINK_ROUTE)) as sock:
-                    _restore(sock, args, data_dir)
-        except (CniError, OSError):
-            tuning_backup.forget(data_dir, args)  # nothing is left that could be put back
+        before = tuning_backup.kept(data_dir, args)
+        if before is not None:
+            try:
+                with open_netns(args.netns, args.netns_override) as netns:
+                    _put_back(netns, args.ifname, before)
+            except (CniError, OSError):
+                pass  # nothing is left that could be put back
+        tuning_backup.forget(data_dir, args)
 
 
 def check(args: Args, conf: NetConf) -> None:
@@ -145,7 +149,7 @@ def check(args: Args, conf: NetConf) -> None:
 def _sysctl_differences(wanted: Settings) -> list[str]:
     words = []
     for key, path, value in wanted.sysctls:
-        found = sysctl.read(path)
+        found = sysctl.read(path, _MOST_VALUE)
         if (found or "").split() != value.split():
             words.append(f"Error: Tuning configured value of {key} is {value}, current value is {found}")
     return words
@@ -155,7 +159,7 @@ def _link_differences(link: Tuned, wanted: Settings, name: str) -> list[str]:
     compared: list[tuple[str, object, object]] = []
     if wanted.mac is not None:
         compared.append(("Ethernet", mac_text(wanted.mac), mac_text(link.mac)))
-    if wanted.promisc:
+    if wanted.promisc is not None:
         compared.append(("promisc", wanted.promisc, link.promisc))
     if wanted.mtu:
         compared.append(("MTU", wanted.mtu, link.mtu))
@@ -171,8 +175,12 @@ def _link_differences(link: Tuned, wanted: Settings, name: str) -> list[str]:
 
 
 def gc(conf: NetConf, valid: list[Attachment]) -> None:
-    """Do nothing: what is kept names no network, and ends with the next boot."""
+    """Forget what was kept for the network's other attachments; what Go's tuning kept names no network and stays."""
+    tuning_backup.gc(data_dir_of(conf), conf.name, valid)
 
 
 def status(conf: NetConf) -> None:
-    """Return: what the kernel takes is only known by trying."""
+    """Raise CniError 7 if the list of allowed sysctls cannot be used."""
+    from .tuning_allowlist import refuse_forbidden
+
+    refuse_forbidden([])

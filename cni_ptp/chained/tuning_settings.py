@@ -42,15 +42,18 @@ class Settings:
 
     def changes_link(self) -> bool:
         """Return whether any property of the interface is to change, so that the old ones must be kept."""
-        return bool(self.mtu or self.mac or self.promisc) or self.allmulti is not None or self.txqlen is not None
+        return (
+            bool(self.mtu or self.mac)
+            or self.promisc is not None
+            or self.allmulti is not None
+            or self.txqlen is not None
+        )
 
 
 def read(conf: NetConf, args: Args) -> Settings:
     """Return what is asked for.  CniError 4, 6 or 7; nothing has been done."""
     found = Settings()
-    found.data_dir = conf.fields.text("dataDir") or DATA_DIR
-    if not found.data_dir.startswith("/") or "\0" in found.data_dir:
-        raise CniError(INVALID_NETWORK_CONFIG, f'dataDir "{found.data_dir}" is not an absolute path')
+    found.data_dir = data_dir_of(conf)
     sysctls: dict[str, str] = {}
     text = ""
     for fields, path in ((conf.fields, ("sysctl",)), (conf.cni_conf_args(), ("args", "cni", "sysctl"))):
@@ -62,7 +65,8 @@ def read(conf: NetConf, args: Args) -> Settings:
             text = conf.runtime_config().text("mac") or text
         else:
             text = fields.text("mac") or text
-        found.promisc = fields.flag("promisc", bool(found.promisc)) if fields.has("promisc") else found.promisc
+        if fields.has("promisc"):
+            found.promisc = fields.flag("promisc") or None  # as with Go's, false is no wish
         found.allmulti = fields.flag("allmulti") if fields.has("allmulti") else found.allmulti
         found.mtu = _at_least(fields, "mtu") or found.mtu
         length = _at_least(fields, "txQLen")
@@ -70,6 +74,14 @@ def read(conf: NetConf, args: Args) -> Settings:
     found.mac = parse_mac(text) if text else None
     found.sysctls = [(key, _path(key, args.ifname), value) for key, value in sysctls.items()]
     return found
+
+
+def data_dir_of(conf: NetConf) -> str:
+    """Return the directory of the original values.  CniError 7 if it is not an absolute path."""
+    data_dir = conf.fields.text("dataDir") or DATA_DIR
+    if not data_dir.startswith("/") or "\0" in data_dir:
+        raise CniError(INVALID_NETWORK_CONFIG, f'dataDir "{data_dir}" is not an absolute path')
+    return data_dir
 
 
 def _at_least(fields: JsonObject, key: str) -> int | None:

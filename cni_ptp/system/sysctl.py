@@ -17,8 +17,11 @@ _ABSENT = (errnos.ENOENT, errnos.ENOTDIR)
 FORWARDING = {4: "ipv4/ip_forward", 16: "ipv6/conf/all/forwarding"}
 
 
-def read(name: str) -> str | None:
-    """Return the value of a setting such as "ipv4/ip_forward"; None if the kernel has no such setting."""
+def read(name: str, most: int = 256) -> str | None:
+    """Return the value of a setting such as "ipv4/ip_forward"; None if the kernel has no such setting.
+
+    most: bytes that are read.
+    """
     try:
         fd = os.open(_ROOT + name, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as e:
@@ -26,7 +29,7 @@ def read(name: str) -> str | None:
             return None
         raise _refused("read", name, e) from None
     try:
-        return os.read(fd, 256).decode("ascii", "replace").strip()
+        return os.read(fd, most).decode("ascii", "replace").strip()
     finally:
         os.close(fd)
 
