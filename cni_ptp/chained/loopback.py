@@ -27,18 +27,14 @@ _LO = "lo"
 def add(args: Args, conf: NetConf) -> Result:
     """Set lo up; return prevResult, or without one the first address of each family that lo has.
 
-    CniError 100 if lo has an address of another net: then it is as it was before.
+    CniError 100 if lo has an address of another net: then nothing changes.  Not undone: down, lo loses its IPv6 ones.
     """
     previous = conf.prev_result()
     with open_netns(args.netns, args.netns_override) as netns, netns.inside(lambda: Socket(NETLINK_ROUTE)) as sock:
         link = Link(sock.do(get_link(_LO))[0].one())
+        _refuse_other(_addresses(sock, link))
         sock.do(set_flag(link.ifindex, _LO, IFF_UP, on=True))
-        try:
-            found = _addresses(sock, link)
-        except BaseException:
-            if not link.up:
-                sock.ask(set_flag(link.ifindex, _LO, IFF_UP, on=False))
-            raise
+        found = _addresses(sock, link)
     if previous is not None:
         return previous
     first = {len(a.address): a for a in reversed(found)}
@@ -48,12 +44,14 @@ def add(args: Args, conf: NetConf) -> Result:
 
 def _addresses(sock: Socket, link: Link) -> list[Addr]:
     listed = [Addr(reply) for reply in sock.dump(dump_addrs(link.ifindex, _LO)).read()]
-    found = [a for a in listed if a.ifindex == link.ifindex]
+    return [a for a in listed if a.ifindex == link.ifindex]
+
+
+def _refuse_other(found: list[Addr]) -> None:
     for a in found:
         if not _is_loopback(a.address):
             text = f'loopback interface found with non-loopback address "{text_of(a.address)}"'
             raise CniError(KERNEL_REFUSED, text)
-    return found
 
 
 def _is_loopback(address: bytes) -> bool:

@@ -150,7 +150,9 @@ def _sysctl_differences(wanted: Settings) -> list[str]:
     words = []
     for key, path, value in wanted.sysctls:
         found = sysctl.read(path, _MOST_VALUE)
-        if (found or "").split() != value.split():
+        if found is None:
+            words.append(f"Error: Tuning configured value of {key} is {value}, and the kernel has no such setting")
+        elif found.split() != value.split():
             words.append(f"Error: Tuning configured value of {key} is {value}, current value is {found}")
     return words
 
@@ -168,10 +170,14 @@ def _link_differences(link: Tuned, wanted: Settings, name: str) -> list[str]:
     if wanted.txqlen is not None:
         compared.append(("txQLen", wanted.txqlen, link.txqlen))
     return [
-        f"Error: Tuning configured {about} of {name} is {asked}, current value is {found}"
+        f"Error: Tuning configured {about} of {name} is {_spelled(asked)}, current value is {_spelled(found)}"
         for about, asked, found in compared
         if asked != found
     ]
+
+
+def _spelled(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def gc(conf: NetConf, valid: list[Attachment]) -> None:
