@@ -19,6 +19,7 @@ from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..shaping import bandwidth
 from ..shaping.redirection import leading_to, stop
 from ..system.netns import open_netns
+from ..veth.deletion import Deletion
 from ..veth.unnamed import nsid_of
 from .previous import previous_of
 
@@ -92,7 +93,8 @@ def delete(args: Args, conf: NetConf) -> None:
             _unlimit(host, conf, link)
         for other in leading_to(host, ifbs) if ifbs else []:
             stop(host, other)
-        bandwidth.delete(host, ifbs)
+        for deletion in [Deletion(host, ifb) for ifb in ifbs]:
+            deletion.wait()
 
 
 def _host_end_if_any(host: Socket, args: Args, conf: NetConf) -> Link | None:

@@ -216,9 +216,12 @@ def test_the_result_of_1_1_0_has_the_new_mtu(host: Host) -> None:
 def test_a_repeated_key_is_refused(host: Host) -> None:
     host.container()
     raw = json.dumps(chained("tuning", attached(host), sysctl={"net.ipv4.tcp_sack": "1"}))
-    twice = raw.replace('"net.ipv4.tcp_sack": "1"', '"net.ipv4.tcp_sack": "1", "net.ipv4.tcp_sack": "0"')
-    error = host.plugin("ADD", twice.encode(), exe=as_role(host, "tuning")).error(7)
-    assert error["msg"] == "duplicated sysctl keys are not allowed"
+    for twice in (
+        raw.replace('"net.ipv4.tcp_sack": "1"', '"net.ipv4.tcp_sack": "1", "net.ipv4.tcp_sack": "0"'),
+        raw.replace('"sysctl"', '"SYSCTL": {"net.ipv4.tcp_sack": "0"}, "sysctl"'),
+    ):
+        error = host.plugin("ADD", twice.encode(), exe=as_role(host, "tuning")).error(7)
+        assert error["msg"] == "duplicated sysctl keys are not allowed"
 
 
 @pytest.mark.parametrize(
