@@ -86,7 +86,7 @@ newcomer: ## README's commands in an empty Debian 12 and 13, as root and as an o
 
 faults: build ## the whole sweep: a fault at every system call of ADD and DEL, every backend (6 minutes)
 	@tools/prepare.sh test
-	CNI_PTP_FAULTS=all $(UNSHARE) .venv/bin/python -m pytest -n auto tests/faults
+	CNI_PTP_FAULTS=all $(UNSHARE) .venv/bin/python -m pytest -n auto tests/faults tests/chained/test_faults.py
 
 # Kept in build/vm: the Debian systems and kernels, 2 min each to get.
 vm: PACKAGES += debootstrap debian-archive-keyring qemu-system-x86 cpio

@@ -17,7 +17,7 @@ from ..commands.lock import AttachmentLock
 from ..netlink.rt_link import Link, get_link
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..shaping import bandwidth
-from ..shaping.redirection import leading_to, stop
+from ..shaping.redirection import leading_to, stop, stop_unfinished
 from ..system.netns import open_netns
 from ..veth.deletion import Deletion
 from ..veth.unnamed import nsid_of
@@ -112,6 +112,8 @@ def _unlimit(host: Socket, conf: NetConf, link: Link) -> None:
         return  # with such limits there was no ADD
     if wanted is not None and wanted.ingress is not None:
         bandwidth.unlimit(host, link)
+    if wanted is not None and wanted.egress is not None:
+        stop_unfinished(host, link)
 
 
 def check(args: Args, conf: NetConf) -> None:

@@ -27,14 +27,19 @@ _LO = "lo"
 def add(args: Args, conf: NetConf) -> Result:
     """Set lo up; return prevResult, or without one the first address of each family that lo has.
 
-    CniError 100 if lo has an address of another net: then nothing changes.  Not undone: down, lo loses its IPv6 ones.
+    CniError 100 if lo has an address of another net: then nothing changes, for lo that goes down loses its IPv6 ones.
     """
     previous = conf.prev_result()
     with open_netns(args.netns, args.netns_override) as netns, netns.inside(lambda: Socket(NETLINK_ROUTE)) as sock:
         link = Link(sock.do(get_link(_LO))[0].one())
         _refuse_other(_addresses(sock, link))
-        sock.do(set_flag(link.ifindex, _LO, IFF_UP, on=True))
-        found = _addresses(sock, link)
+        try:
+            sock.do(set_flag(link.ifindex, _LO, IFF_UP, on=True))
+            found = _addresses(sock, link)
+        except BaseException:
+            if not link.up:
+                sock.ask(set_flag(link.ifindex, _LO, IFF_UP, on=False))
+            raise
     if previous is not None:
         return previous
     first = {len(a.address): a for a in reversed(found)}

@@ -5,7 +5,8 @@ Source: plugins/meta/tuning of containernetworking/plugins; docs/tuning.md.
 
 from __future__ import annotations
 
-from ..base.errors import CHECK_FAILED, KERNEL_REFUSED, CniError, to_cni
+from ..base.errnos import ENODEV
+from ..base.errors import CHECK_FAILED, KERNEL_REFUSED, CniError, NetlinkError, to_cni
 from ..base.undo import roll_back
 from ..cni.attachment import Attachment
 from ..cni.conf import mac_text
@@ -13,7 +14,7 @@ from ..commands.lock import AttachmentLock
 from ..netlink.rt_link_set import IFF_ALLMULTI, IFF_PROMISC, Tuned, get_tuned, set_flag, set_mac, set_mtu, set_txqlen
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..system import signals, sysctl
-from ..system.netns import Netns, open_netns
+from ..system.netns import REFUSED, Netns, NetnsError, open_netns
 from . import tuning_backup
 from .previous import previous_of
 from .tuning_settings import data_dir_of, read
@@ -120,7 +121,10 @@ def _put_back(netns: Netns, ifname: str, before: Settings) -> None:
 
 
 def delete(args: Args, conf: NetConf) -> None:
-    """Put the interface back, if it and its namespace still exist; the sysctls end with the namespace."""
+    """Put the interface back, if it and its namespace still exist; the sysctls end with the namespace.
+
+    What it was like is kept if that could not be tried: then another DEL does it.
+    """
     data_dir = data_dir_of(conf)
     with AttachmentLock(_attachment(args, conf)):
         before = tuning_backup.kept(data_dir, args)
@@ -128,8 +132,12 @@ def delete(args: Args, conf: NetConf) -> None:
             try:
                 with open_netns(args.netns, args.netns_override) as netns:
                     _put_back(netns, args.ifname, before)
-            except (CniError, OSError):
-                pass  # nothing is left that could be put back
+            except NetnsError as e:
+                if e.why == REFUSED:
+                    raise
+            except NetlinkError as e:
+                if e.errno != ENODEV:
+                    raise
         tuning_backup.forget(data_dir, args)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posix as os  # os itself costs 0.6 ms: docs/decisions/imports.md
 
+from ..base.errnos import ENOTDIR
 from ..base.errors import STATE_FAILED, CniError, words_of
 from ..base.jsonio import JsonObject, dumps, loads
 from ..cni.conf import mac_text
@@ -106,16 +107,17 @@ def _put(path: str, raw: bytes | None) -> None:
     _unlink(path if raw is None else aside)  # the second is of a call that was killed
     if raw is None:
         return
-    fd = opened(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
-        if os.write(fd, raw) != len(raw):
-            raise OSError("short write")
+        fd = opened(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            if os.write(fd, raw) != len(raw):
+                raise OSError("short write")
+        finally:
+            os.close(fd)
         os.rename(aside, path)
     except BaseException:
         _unlink(aside)
         raise
-    finally:
-        os.close(fd)
 
 
 def _unlink(path: str) -> None:
@@ -126,20 +128,26 @@ def _unlink(path: str) -> None:
 
 
 def kept(data_dir: str, args: Args) -> Settings | None:
-    """Return what was written down; None if nothing was, or if it cannot be read."""
+    """Return what was written down; None if nothing was, or nonsense.  CniError 104 if it cannot be read."""
+    path = _path(data_dir, args.containerid, args.ifname)
     try:
-        raw = _read(_path(data_dir, args.containerid, args.ifname))
-        if raw is None:
+        raw = _read(path)
+    except OSError as e:
+        if e.errno == ENOTDIR:
             return None
+        raise CniError(STATE_FAILED, f"read {path}", words_of(e)) from None
+    if raw is None:
+        return None
+    found = Settings()
+    try:
         fields = JsonObject(_decoded(raw), "")
-        found = Settings()
         text = fields.text("mac")
         found.mac = parse(text) if text else None
         found.promisc = fields.flag("promisc") if fields.has("promisc") else None
         found.mtu = fields.number("mtu") or 0
         found.allmulti = fields.flag("allmulti") if fields.has("allmulti") else None
         found.txqlen = fields.number("txQLen")
-    except (OSError, CniError):
+    except CniError:
         return None
     return found
 

@@ -150,9 +150,18 @@ def redirect_all(ifindex: int, name: str, to: int) -> Request:
 
 def get_root(ifindex: int, name: str) -> Request:
     """Ask for the root qdisc of the link.  Kernel errors: ENOENT if it has the default one."""
-    body = TCMSG.pack(0, ifindex, 0, TC_H_ROOT, 0)
+    return _get_qdisc(ifindex, TC_H_ROOT, f"look up the root qdisc of link {name}")
+
+
+def get_ingress(ifindex: int, name: str) -> Request:
+    """Ask for the qdisc of kind ingress or clsact; no reply if the link has none."""
+    return _get_qdisc(ifindex, TC_H_INGRESS, f"look up the ingress qdisc of link {name}")
+
+
+def _get_qdisc(ifindex: int, parent: int, operation: str) -> Request:
     # The kernel notifies those who listen, and echoes it to who asks for that.
-    return Request(RTM_GETQDISC, NLM_F_ACK | NLM_F_ECHO, body, f"look up the root qdisc of link {name}", QDISC)
+    body = TCMSG.pack(0, ifindex, 0, parent, 0)
+    return Request(RTM_GETQDISC, NLM_F_ACK | NLM_F_ECHO, body, operation, QDISC)
 
 
 def dump_filters(ifindex: int, name: str) -> Request:

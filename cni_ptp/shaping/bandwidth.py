@@ -14,7 +14,7 @@ from ..netlink.rt_link import Link, del_link, get_link, set_alias
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..netlink.tc import TCA_KIND, Tbf, add_tbf, del_root, get_root, replace_tbf, tbf_in
 from .buckets import bucket, go_bucket, own_ifb
-from .redirection import lead, leads_to, stop
+from .redirection import lead, leading_to, leads_to, stop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def attach(host: Socket, attachment: Attachment, wanted: Bandwidth, link: Link, 
 
 def _detach(attachment: Attachment) -> None:
     with Socket(NETLINK_ROUTE) as sock:
-        delete(sock, [link for link in links_of(sock, attachment, both=True) if link.alias == attachment.alias()])
+        _delete_idle(sock, attachment)
 
 
 def add(host: Socket, attachment: Attachment, wanted: Bandwidth, link: Link, undo: Rollback) -> Link | None:
@@ -60,9 +60,13 @@ def add(host: Socket, attachment: Attachment, wanted: Bandwidth, link: Link, und
 
 def _limit(host: Socket, link: Link, tbf: Tbf, undo: Rollback) -> None:
     """Give the link the bucket, or change the one that it has."""
-    refused = host.ask(add_tbf(link.ifindex, link.name, tbf))[0].error
+    refused = None
+    try:
+        refused = host.ask(add_tbf(link.ifindex, link.name, tbf))[0].error
+    finally:  # also if the answer got lost
+        if refused is None:
+            undo.append((f"remove the limit of {link.name}", lambda: unlimit(host, link)))
     if refused is None:
-        undo.append((f"remove the limit of {link.name}", lambda: host.ask(del_root(link.ifindex, link.name))))
         return
     if refused.errno != errnos.EEXIST:
         raise refused
@@ -87,6 +91,7 @@ def _root(host: Socket, link: Link) -> Any:
 
 def _ifb(host: Socket, attachment: Attachment, link: Link, undo: Rollback) -> Link:
     """Return the ifb of the attachment: the one to which its host end leads, else a new one."""
+    undo.append(("delete the ifb", lambda: _delete_idle(host, attachment)))  # before: the answer may get lost
     for name in (attachment.go_ifb(), own_ifb(attachment)):
         made, found = host.ask(new_ifb(name, link.mtu), get_link(name))
         if made.error is not None and found.error is None:
@@ -102,15 +107,18 @@ def _ifb(host: Socket, attachment: Attachment, link: Link, undo: Rollback) -> Li
             made, found = host.ask(new_ifb(name, link.mtu), get_link(name))
         if made.error is not None:
             raise CniError(KERNEL_REFUSED, "limit what the container sends", str(made.error))
-        return _marked(host, Link(found.one()), attachment, undo)
+        ifb = Link(found.one())
+        host.do(set_alias(ifb.ifindex, name, attachment.alias()))
+        return ifb
     names = f"{attachment.go_ifb()} and {own_ifb(attachment)}"
     raise CniError(KERNEL_REFUSED, "limit what the container sends", f"links {names} are of something else")
 
 
-def _marked(host: Socket, ifb: Link, attachment: Attachment, undo: Rollback) -> Link:
-    undo.append((f"delete {ifb.name}", lambda: delete(host, [ifb])))
-    host.do(set_alias(ifb.ifindex, ifb.name, attachment.alias()))
-    return ifb
+def _delete_idle(host: Socket, attachment: Attachment) -> None:
+    """Delete the ifb links of the attachment to which nothing leads."""
+    for ifb in links_of(host, attachment, both=True):
+        if not leading_to(host, [ifb]):
+            delete(host, [ifb])
 
 
 def links_of(host: Socket, attachment: Attachment, both: bool) -> list[Link]:
@@ -124,7 +132,11 @@ def links_of(host: Socket, attachment: Attachment, both: bool) -> list[Link]:
 
 
 def _is_of(link: Link, attachment: Attachment) -> bool:
-    return link.alias == attachment.alias() or (not link.alias and link.name == attachment.go_ifb())
+    """Return whether an ifb that has one of the two names is the attachment's.
+
+    One without an alias is Go's, or of a call that was killed.
+    """
+    return link.alias in (attachment.alias(), "")
 
 
 def delete(host: Socket, links: list[Link]) -> None:

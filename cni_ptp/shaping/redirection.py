@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..base import errnos
 from ..base.errors import KERNEL_REFUSED, CniError
 from ..netlink.rt_link import Link
-from ..netlink.tc import add_ingress, del_ingress, dump_filters, redirect_all, redirects_in
+from ..netlink.tc import TCA_KIND, add_ingress, del_ingress, dump_filters, get_ingress, redirect_all, redirects_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,11 @@ def lead(host: Socket, link: Link, ifb: Link, undo: Rollback) -> None:
 
     CniError 100 if something else filters there: what we steal it would never see.  NetlinkError.
     """
-    refused = host.ask(add_ingress(link.ifindex, link.name))[0].error
+    try:
+        refused = host.ask(add_ingress(link.ifindex, link.name))[0].error
+    except BaseException:  # the answer got lost
+        undo.append(("remove the ingress qdisc", lambda: stop_unfinished(host, link)))
+        raise
     was_there = refused is not None
     if refused is not None:
         if refused.errno != errnos.EEXIST:
@@ -72,6 +76,15 @@ def leading_to(host: Socket, ifbs: list[Link]) -> list[Link]:
         if indexes.intersection(leads_to(host, link)):
             found.append(link)
     return found
+
+
+def stop_unfinished(host: Socket, link: Link) -> None:
+    """Delete an ingress qdisc without filters, or whose ifb was deleted: an ADD that was killed may leave it."""
+    answer = host.ask(get_ingress(link.ifindex, link.name))[0]
+    if answer.error is None and [attrs.get(TCA_KIND) for _, attrs in answer.read()] == ["ingress"]:
+        filters = _filters(host, link)
+        if not filters or _targets(filters) == [_LINK_DELETED]:
+            stop(host, link)
 
 
 def stop(host: Socket, link: Link) -> None:

@@ -9,6 +9,13 @@ from typing import Any
 from tests.configurations import conf
 from tests.namespaces import REFERENCE, Host, Reply
 
+ASKED: dict[str, dict[str, Any]] = {
+    "portmap": {"runtimeConfig": {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]}},
+    "bandwidth": {"ingressRate": 8000000, "ingressBurst": 800000, "egressRate": 8000000, "egressBurst": 800000},
+    "tuning": {"mtu": 1400, "sysctl": {"net.ipv4.conf.IFNAME.arp_filter": "1"}},
+    "loopback": {},
+}
+
 
 def as_role(host: Host, role: str) -> Path:
     """The path of a link to the built file by that name."""
@@ -40,3 +47,14 @@ def chained(role: str, previous: Any = None, /, version: str = "1.0.0", **more: 
     """A configuration of the plugin `role` behind ptp."""
     found = {"cniVersion": version, "name": "mynet", "type": role, **more}
     return found if previous is None else {**found, "prevResult": previous}
+
+
+def everything(host: Host) -> Any:
+    """Whatever a role may change."""
+    commands = [("tc", "qdisc", "show"), ("ip", "link", "show", "type", "ifb")]
+    inside = host.containers[0]
+    flags = [link["flags"] for link in inside.ip("link")]
+    mtus = [(link["ifname"], link["mtu"]) for link in inside.ip("link")]
+    filters = host.run("nft", "list", "ruleset").stdout
+    kept = sorted(path.name for path in Path("/run/cni/tuning").glob("*"))
+    return [host.run(*command).stdout for command in commands], flags, mtus, "8080" in filters, kept

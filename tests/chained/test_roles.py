@@ -4,32 +4,14 @@ from __future__ import annotations
 
 import json
 from importlib import import_module
-from typing import Any
 
 import pytest
 
 from cni_ptp import CHAINED_ROLES
 from cni_ptp.chained.role import _plugin
-from tests.chained.calls import as_role, attached, call, chained
+from tests.chained.calls import ASKED, as_role, attached, call, chained, everything
 from tests.configurations import VERSIONS
 from tests.namespaces import Host
-
-ASKED: dict[str, dict[str, Any]] = {
-    "portmap": {"runtimeConfig": {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]}},
-    "bandwidth": {"ingressRate": 8000000, "ingressBurst": 800000, "egressRate": 8000000, "egressBurst": 800000},
-    "tuning": {"mtu": 1400, "sysctl": {"net.ipv4.conf.IFNAME.arp_filter": "1"}},
-    "loopback": {},
-}
-
-
-def everything(host: Host) -> Any:
-    """Whatever a role may change."""
-    commands = [("tc", "qdisc", "show"), ("ip", "link", "show", "type", "ifb")]
-    inside = host.containers[0]
-    flags = [link["flags"] for link in inside.ip("link")]
-    mtus = [(link["ifname"], link["mtu"]) for link in inside.ip("link")]
-    filters = host.run("nft", "list", "ruleset").stdout
-    return [host.run(*command).stdout for command in commands], flags, mtus, "8080" in filters
 
 
 @pytest.mark.parametrize("role", CHAINED_ROLES)

@@ -68,20 +68,24 @@ class Call:
     """A plugin call that can be made again and again in the same state of the host.
 
     path: CNI_PATH.  no_tmpfile: the errno that the kernel refuses a nameless file with, if it does.
+    exe: the built file, or a link to it.
     """
 
-    def __init__(self, host: Host, configuration: dict[str, Any], path: str = "", no_tmpfile: str = "") -> None:
+    def __init__(
+        self, host: Host, configuration: dict[str, Any], path: str = "", no_tmpfile: str = "", exe: Path | None = None
+    ) -> None:
         self.host = host
         self.configuration = configuration
         self.path = path
         self.no_tmpfile = no_tmpfile
+        self.exe = exe or host.plugin_file
 
     def run(
         self, command: str, inject: str = "", trace: str = "", netns: str = "/run/netns/c1"
     ) -> subprocess.CompletedProcess[bytes]:
         """One call, under strace if something is to be injected or traced."""
         environ = self.host.environment(command, "c1", netns, "eth0", self.path, "")
-        argv = [str(self.host.plugin_file)]
+        argv = [str(self.exe)]
         if inject or trace:
             output = trace or "/dev/null"
             # A delegate has counts of its own, and faults of its own are its own business.
