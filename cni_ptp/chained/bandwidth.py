@@ -12,7 +12,6 @@ from ..cni.conf import bandwidth as limits_of
 from ..cni.conf import mac_text
 from ..cni.result import Interface
 from ..cni.versions import at_least
-from ..commands.gc import gc_ifbs
 from ..commands.lock import AttachmentLock
 from ..netlink.rt_link import Link, get_link
 from ..netlink.sock import NETLINK_ROUTE, Socket
@@ -131,6 +130,8 @@ def check(args: Args, conf: NetConf) -> None:
 
 def gc(conf: NetConf, valid: list[Attachment]) -> None:
     """Delete the ifb links of the network's other attachments."""
+    from ..commands.gc import gc_ifbs
+
     with Socket(NETLINK_ROUTE) as host:
         refused = gc_ifbs(host, conf.name, {attachment.alias() for attachment in valid})
     if refused:

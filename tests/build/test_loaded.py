@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from cni_ptp import CHAINED_ROLES
 from tests.build.checkouts import launch_code
+from tests.chained.calls import ASKED, as_role, attached, chained
 from tests.namespaces import Host
 
 # What of the standard library a call may load beyond what `-I -S -c pass` does, and why; but for two, all is C.
@@ -158,11 +160,11 @@ CONF: dict[str, Any] = {
 class Watched:
     """The built file, and what its last call loaded."""
 
-    def __init__(self, host: Host, directory: Path) -> None:
+    def __init__(self, host: Host, directory: Path, built: Path | None = None) -> None:
         self.host = host
         self.out = directory / "loaded"
         self.file = directory / "ptp"
-        built = host.plugin_file
+        built = built or host.plugin_file
         python = built.read_bytes()[2:].split(b" ", 1)[0].decode()
         self.file.write_text(
             _WATCHING.format(python=python, code=launch_code(built), out=str(self.out), built=str(built))
@@ -278,6 +280,23 @@ def test_masquerading_with_options_loads_two_modules_more(watched: Watched) -> N
         ADD | MASQUERADE | modules("masquerade_options", "cni.") | modules("nft_variant", "firewall."),
     )
     loads(watched, "DEL", {**conf, "prevResult": result}, DEL | UNMASQUERADE)
+
+
+OTHERS = ("firewall", "iptables_cmd", "console", "commands.gc")
+
+
+@pytest.mark.parametrize("role", [role for role in CHAINED_ROLES if role != "portmap"])
+def test_a_plugin_of_a_chain_loads_nothing_of_other_plugins(host: Host, tmp_path: Path, role: str) -> None:
+    host.container()
+    watched = Watched(host, tmp_path, as_role(host, role))
+    conf = chained(role, attached(host), **ASKED[role])
+    for command in ("ADD", "CHECK", "DEL"):
+        watched.call(command, conf)
+        ours, others = watched.loaded()
+        strange = {
+            name for name in ours if name.startswith((*OTHERS, *(f"chained.{r}" for r in CHAINED_ROLES if r != role)))
+        }
+        assert (strange, others - set(ALLOWED)) == (set(), set()), command
 
 
 def test_version_and_the_about_text_load_the_edge_alone(watched: Watched) -> None:
