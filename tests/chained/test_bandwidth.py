@@ -10,7 +10,7 @@ import pytest
 from cni_ptp.cni.attachment import Attachment
 from tests.chained.calls import attached, call, chained, without_dns
 from tests.configurations import conf
-from tests.namespaces import Host
+from tests.namespaces import REFERENCE, Host
 
 ATTACHMENT = Attachment("mynet", "c1", "eth0")
 VETH, IFB = ATTACHMENT.host_veth(), ATTACHMENT.go_ifb()
@@ -300,3 +300,31 @@ def test_status_succeeds_where_the_kernel_has_ifb(host: Host) -> None:
     before = host.snapshot()
     call(host, "bandwidth", "STATUS", chained("bandwidth", version="1.1.0", **LIMITS)).ok()
     assert host.snapshot() == before
+
+
+@pytest.mark.parametrize("plugin", ["ptp", "bridge"])
+def test_behind_a_go_plugin_it_limits_the_host_end(host: Host, plugin: str) -> None:
+    host.container()
+    made = {**PTP, "type": plugin, "bridge": "br0"}
+    previous = without_dns(host.plugin("ADD", made, exe=REFERENCE / plugin, path=str(REFERENCE)).ok())
+    limited = chained("bandwidth", previous, **LIMITS)
+    result = call(host, "bandwidth", "ADD", limited).ok()
+    assert result["interfaces"][-1]["name"] == IFB
+    veth = next(i["name"] for i in previous["interfaces"] if i["name"].startswith("veth"))
+    assert [q["kind"] for q in qdiscs(host, veth)] == ["tbf", "ingress"]
+    call(host, "bandwidth", "CHECK", {**limited, "prevResult": result}).ok()
+    call(host, "bandwidth", "DEL", {**limited, "prevResult": result}).ok()
+    host.plugin("DEL", {**made, "prevResult": previous}, exe=REFERENCE / plugin, path=str(REFERENCE)).ok()
+    assert ifbs(host) == []
+
+
+def test_an_interface_without_a_host_end_is_refused(host: Host) -> None:
+    container = host.container()
+    previous = attached(host)
+    container.run("ip", "link", "add", "macvlan0", "link", "eth0", "type", "macvlan")
+    error = call(host, "bandwidth", "ADD", chained("bandwidth", previous, **LIMITS), ifname="macvlan0").error(100)
+    assert error["msg"] == "no veth peer of container interface found in host ns" and ifbs(host) == []
+
+
+def test_the_example_of_the_go_plugins_tests_has_their_name_of_the_ifb(host: Host) -> None:
+    assert Attachment("cni-plugin-bandwidth-test", "dummy", "eth0").go_ifb() == "bwpa8eda89404b7"
