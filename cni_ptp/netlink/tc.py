@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _struct as struct
 
+from ..base.errors import DecodeError
 from ..nlmsg import (
     BYTES,
     NLM_F_ACK,
@@ -85,7 +86,10 @@ def tbf_in(reply: Any) -> Tbf | None:
     if attrs.get(TCA_KIND) != "tbf" or header[2] != _TBF_HANDLE:
         return None
     found = _TBF_OPTIONS.kind.read(attrs.get(TCA_OPTIONS, b""))
-    spec, _, limit, buffer, _ = _TBF_QOPT.unpack_from(found.get(TCA_TBF_PARMS, bytes(_TBF_QOPT.size)))
+    parms: bytes = found.get(TCA_TBF_PARMS, b"")
+    if len(parms) < _TBF_QOPT.size:
+        raise DecodeError(f"TCA_TBF_PARMS of {len(parms)} bytes")
+    spec, _, limit, buffer, _ = _TBF_QOPT.unpack_from(parms)
     return Tbf(found.get(TCA_TBF_RATE64, _RATESPEC.unpack(spec)[5]), limit, buffer)
 
 

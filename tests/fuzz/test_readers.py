@@ -20,6 +20,7 @@ from cni_ptp.netlink import (
     rt_route,
     rt_route_dump,
     rt_route_read,
+    tc,
 )
 from cni_ptp.netlink.exchange import Exchange
 from cni_ptp.netlink.extended_ack import path
@@ -32,7 +33,7 @@ ROUNDS = 150
 CORPUS = [(f.stem, d) for f in sorted(HERE.glob("*.hex")) for d in datagrams(f.stem)]
 TABLES = {
     name: value
-    for module in (nft, nft_define, nft_dump, rt_addr, rt_link, rt_route)
+    for module in (nft, nft_define, nft_dump, rt_addr, rt_link, rt_route, tc)
     for name, value in vars(module).items()
     if isinstance(value, Table) and value.header is not None
 }
@@ -41,6 +42,8 @@ READERS: dict[str, list[Callable[[Any], object]]] = {
     "LINK": [rt_link.Link],
     "ADDR": [rt_addr_dump.Addr],
     "ROUTE": [rt_route_read.read_route, rt_route_dump.nexthops],
+    "QDISC": [tc.tbf_in],
+    "FILTER": [tc.redirects_in],
     "LISTED": [nft_dump.read_elements],
 }
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import datetime
 import os
+import socket
 import subprocess
 from _socket import MSG_DONTWAIT
 from pathlib import Path
 
-from cni_ptp.netlink import rt_link, rt_link_dump, rt_route_dump
+from cni_ptp.netlink import rt_link, rt_link_dump, rt_route_dump, tc
 from cni_ptp.netlink.sock import NETLINK_ROUTE, Socket
 from cni_ptp.nlmsg import NLMSGHDR, Request
 
@@ -70,6 +71,35 @@ def main() -> None:
         "reply_routes6": rt_route_dump.dump_routes(10),
         "error_name": long_name,
     }
+    _write_answers(asked)
+    _shaped()
+
+
+# Traffic control, as tc makes it; files of their own, so that those above do not change with it.
+SHAPED = (
+    "ip link add bwpA type ifb",
+    "tc qdisc add dev vethA root handle 1: tbf rate 10mbit burst 125000 limit 156250",
+    "tc qdisc add dev bwpA root handle 1: tbf rate 40gbit burst 2000000 limit 2000000",
+    "tc qdisc add dev vethA ingress",
+    "tc filter add dev vethA parent ffff: prio 1 u32 match u32 0 0 classid 1:1 action mirred egress redirect dev bwpA",
+)
+
+
+def _shaped() -> None:
+    for command in SHAPED:
+        subprocess.run(command.split(), check=True)
+    veth, ifb = [socket.if_nametoindex(name) for name in ("vethA", "bwpA")]
+    _write_answers(
+        {
+            "reply_tbf": tc.get_root(veth, "vethA"),
+            "reply_tbf64": tc.get_root(ifb, "bwpA"),
+            "reply_ingress": tc.get_ingress(veth, "vethA"),
+            "reply_filters": tc.dump_filters(veth, "vethA"),
+        }
+    )
+
+
+def _write_answers(asked: dict[str, Request]) -> None:
     for name, request in asked.items():
         _write(name, f"the kernel's answer to our request: {request.operation}", "<", _answer(request))
 
