@@ -15,6 +15,7 @@ import pytest
 from cni_ptp.console.cli import COMMANDS
 from tests.build.checkouts import interpreters
 from tests.console.people import CONF, CONF_DIR, attach, configure
+from tests.console.runtime import remember
 from tests.descriptors import INHERITED, with_descriptors
 from tests.namespaces import Host
 from tests.security.hostile_directory import PROGRAMS, ROOT, HostileDirectory
@@ -25,6 +26,8 @@ LINES = {
     "demo": ["demo"],
     "doctor": ["doctor", "--conf-dir", CONF_DIR, "--cni-path", "{to}"],
     "list": ["list", "--conf-dir", CONF_DIR],
+    "check": ["check"],
+    "repair": ["repair"],
     "show": ["show", "c1", "--conf-dir", CONF_DIR],
     "gc": ["gc", "--dry-run", "--conf-dir", CONF_DIR],
     "install": ["install", "--to", "{to}", "--with-ipam", "--conflist", "other", "--conf-dir", "{to}", "--force"],
@@ -88,7 +91,7 @@ def test_a_command_executes_nothing_of_the_directory_it_is_called_in(
     host: Host, hostile: HostileDirectory, tmp_path: Path, name: str, way: str
 ) -> None:
     configure()
-    attach(host, "c1")
+    remember("c1", attach(host, "c1"), CONF)
     to = tmp_path / "bin"
     to.mkdir(mode=0o755)
     shutil.copy(host.plugin_file, to / "ptp")
