@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .base.ip import Prefix
     from .cni.masquerade_options import Variant
+    from .firewall.nft_view import Firewall
 
 _DIRECTORIES = ("/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin")
 _ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/sbin:/sbin:/usr/bin:/bin"}
@@ -179,8 +180,12 @@ def remove_legacy(attachment: Attachment, known_addresses: list[bytes], likely: 
 
 def _legacy_lines(attachment: Attachment, version: int) -> list[str]:
     """Return the lines of iptables-legacy-save that name the container's chain."""
+    return _naming(attachment, legacy_save(version))
+
+
+def _naming(attachment: Attachment, lines: list[str]) -> list[str]:
     chain = attachment.go_chain()
-    return [line for line in legacy_save(version) if chain in line.split() or line.startswith(f":{chain} ")]
+    return [line for line in lines if chain in line.split() or line.startswith(f":{chain} ")]
 
 
 def legacy_save(version: int) -> list[str]:
@@ -257,10 +262,12 @@ def gc(network: str, valid: list[Attachment], is_complete: bool) -> None:
                 _remove_legacy(Attachment(network, containerid, ""), version, known_addresses, likely=False)
 
 
-def differences(attachment: Attachment, addresses: list[Prefix], variants: dict[int, Variant]) -> list[str]:
+def differences(
+    firewall: Firewall, attachment: Attachment, addresses: list[Prefix], variants: dict[int, Variant]
+) -> list[str]:
     """Return what is missing of the masquerading of each address, in words."""
-    used = [v for v in _NAMES if has_nat(v)]
-    legacy = {v: lines for v in used for lines in [_legacy_lines(attachment, v)] if lines}
+    saved = {v: _saved(firewall, v) for v in _NAMES if has_nat(v)}
+    legacy = {v: lines for v in saved for lines in [_naming(attachment, saved[v])] if lines}
     words = []
     for version, lines in legacy.items():
         sources = {_source(line) for line in lines if line.startswith(_JUMP)}
@@ -277,6 +284,10 @@ def differences(attachment: Attachment, addresses: list[Prefix], variants: dict[
                 words.append(f"iptables does not lead {text_of(address)} to {attachment.go_chain()}")
     rest = [(a, n) for a, n in addresses if version_of(a) not in legacy]
     return words + (iptables_nft.differences(attachment, rest, variants) if rest else [])
+
+
+def _saved(firewall: Firewall, version: int) -> list[str]:
+    return firewall.once(("iptables", version), lambda: legacy_save(version))
 
 
 def why_unavailable() -> str:

@@ -60,7 +60,7 @@ _GROUPS = (
     ("netlink.rt_link_dump",),  # of GC
     ("veth.unnamed",),  # of CHECK, and of whatever meets what the Go plugin attached
     ("netlink.rt_route_dump",),  # of CHECK, and of an ADD with "mtu": "auto"
-    ("commands.check",),
+    ("commands.check", "commands.differences"),
     ("firewall.session", "firewall.iptables_legacy", "firewall.nft_table", "netlink.nft"),  # of ADD and DEL
     ("firewall.nft_transaction", "firewall.owner_mark"),
     ("firewall.masquerade_add",),

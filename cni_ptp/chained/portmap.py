@@ -11,6 +11,7 @@ from ..cni.attachment import Attachment
 from ..cni.conf import port_mappings
 from ..commands.lock import AttachmentLock
 from ..firewall import masquerade_check, portmap, portmap_check, portmap_del
+from ..firewall.nft_view import Firewall
 from ..netlink.rt_link import Link
 from ..netlink.sock import NETLINK_NETFILTER, NETLINK_ROUTE, Socket
 from ..veth.unnamed import routed_over
@@ -88,7 +89,8 @@ def check(args: Args, conf: NetConf) -> None:
     if wanted is None:
         return
     attachment, addresses = _attachment(args, conf), _addresses(previous, args.ifname)
-    words = portmap_check.differences(attachment, wanted, addresses, _host_end(addresses))
+    with Firewall() as firewall:
+        words = portmap_check.differences(firewall, attachment, wanted, addresses, _host_end(addresses))
     if words:
         raise CniError(CHECK_FAILED, f"check port mappings of {attachment}", "; ".join(words))
 

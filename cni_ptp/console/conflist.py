@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..base.ip import Prefix
 
 DIRECTORY = "/etc/cni/net.d"
+PLUGINS = ("/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni", "/usr/local/libexec/cni")
 ENDINGS = (".conflist", ".conf", ".json")  # what libcni reads; pkg/types and libcni/conf.go ConfFiles
 _SUBNET_V4 = "10.85.0.0/16"
 _MOST_READ = 1 << 20

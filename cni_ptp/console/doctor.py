@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 
-from . import doctor_files, doctor_kernel, doctor_network
+from . import conflist, doctor_files, doctor_kernel, doctor_network
+from .comparison import Comparison, compare_all
 from .diagnosis import COLOURS, OK, WORDS, Line
-from .inventory import Inventory
-from .listing import places
+from .inventory import Inventory, places
 from .terminal import Terminal
 
 ABOUT = """\
@@ -35,8 +35,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the findings; return the worst of them as the exit status."""
-    cni_path = options.cni_path or os.environ.get("CNI_PATH") or ":".join(doctor_files.PLACES)
+    cni_path = options.cni_path or os.environ.get("CNI_PATH") or ":".join(conflist.PLUGINS)
     inventory = Inventory(options.conf_dir, options.data_dir)
+    if not inventory.blind:
+        with Comparison(inventory) as comparison:
+            compare_all(comparison)
     lines = [
         *doctor_kernel.lines(inventory),
         *doctor_network.lines(inventory),

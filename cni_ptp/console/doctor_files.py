@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from ..ipam.ranges import RangeSet
 
-PLACES = ("/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni", "/usr/local/libexec/cni")
 _EMBEDDED = ("host-local", "static")
 _OLD_S = 60.0
 _MOST_COUNTED = 1 << 17  # leases of a range: more are never counted, so a /64 costs nothing

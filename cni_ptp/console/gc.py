@@ -22,8 +22,7 @@ from ..ipam.leases import Leases, owner_of
 from ..netlink.rt_link import del_link
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..veth.mark import named
-from .inventory import Found, Inventory, inventory
-from .listing import places
+from .inventory import Found, Inventory, inventory, places
 from .terminal import Progress, Terminal
 
 ABOUT = """\

@@ -9,16 +9,14 @@ import os
 from collections import Counter
 
 from ..base.errors import KERNEL_REFUSED, CniError, NetlinkError
-from ..base.ip import bits, parse_cidr, text_of, version_of
+from ..base.ip import bits, parse_cidr
 from ..cni.attachment import ALIAS_PREFIX, Attachment, parse_alias
-from ..cni.masquerade_options import FAMILIES
 from ..commands import status
 from ..firewall import antispoof
 from ..firewall.portmap_list import ports
 from ..ipam.data_dir import DATA_DIR
 from ..netlink.rt_link import Link
 from ..netlink.sock import NETLINK_ROUTE, Socket
-from ..system import sysctl
 from ..veth.mark import is_anothers
 from . import conflist, iproute, lease_files
 from .lease_files import LeaseFile
@@ -26,13 +24,14 @@ from .masquerading import Masquerading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from typing import Any
 
     from ..base.ip import Prefix
     from ..firewall.portmap_list import Port
+    from .result_cache import Remembered
 
 _FAMILIES = (iproute.AF_INET, iproute.AF_INET6)
-_FAMILY_NAMES = {4: "IPv4", 16: "IPv6"}
 
 
 class Network:
@@ -71,23 +70,12 @@ class Network:
                 continue
         return found
 
-    def masquerades(self, address: bytes) -> bool:
-        """Return whether the address must be masqueraded."""
-        families = self.conf.get("ipmasqfamilies")
-        if self.conf.get("ipmasq") is not True or not isinstance(families, list):
-            return self.conf.get("ipmasq") is True
-        return version_of(address) in [FAMILIES.get(family) for family in families if isinstance(family, str)]
-
     def sizes(self) -> set[int]:
         """Return the sizes (bytes) of its addresses, as far as they can be read."""
         ipam = self.conf.get("ipam")
         addresses = ipam.get("addresses") if isinstance(ipam, dict) else None
         texts = [str(a.get("address")) for a in addresses if isinstance(a, dict)] if isinstance(addresses, list) else []
         return {16 if ":" in text else 4 for text in texts} | {len(subnet) for subnet, _ in self.subnets()}
-
-    def guards(self) -> bool:
-        """Return whether each host end must be guarded against spoofing."""
-        return self.conf.get("antispoof") is True
 
 
 class Found:
@@ -97,7 +85,8 @@ class Found:
     guarded: the packed addresses it may send from, None if it is not kept from spoofing.  leases: its lease files.
     ports: those of the host that lead to it.
     contested: whether another has a lease for its address as well, which the host routes: it may be alive.
-    wrong: in words.
+    remembered: its call, once it was compared or a runtime remembers it.  wrong: each difference in words.
+    unseen: why it could not be compared, "" if it was.
     """
 
     def __init__(self, attachment: Attachment) -> None:
@@ -110,7 +99,9 @@ class Found:
         self.leases: list[LeaseFile] = []
         self.ports: list[Port] = []
         self.contested = False
+        self.remembered: Remembered | None = None
         self.wrong: list[str] = []
+        self.unseen = ""
 
     def is_named(self) -> bool:
         """Return whether its owner is known: of a long identity the interface may give no more than a hash."""
@@ -119,6 +110,15 @@ class Found:
     def is_ours(self) -> bool:
         """Return whether this plugin made its host end; the Go plugin gives no alias."""
         return self.link is None or _is_ours(self.link)
+
+    def pod(self) -> str:
+        """Return "NAMESPACE/NAME" if the runtime remembers a pod of Kubernetes, else ""."""
+        return self.remembered.pod if self.remembered is not None else ""
+
+    def remains(self) -> str:
+        """Return what the host has of it but an interface, in words."""
+        parts = (("lease", self.leases), ("masquerading", self.masqueraded), ("port mappings", self.ports))
+        return " and ".join([word for word, there in parts if there])
 
     def addresses(self) -> list[bytes]:
         """Return all addresses that it has anywhere, IPv4 first."""
@@ -149,7 +149,16 @@ class Inventory:
             found.masqueraded, found.backends = sorted(by, key=lambda a: (len(a), a)), set(by.values())
             found.guarded = guarded.get(found.link.name) if found.link is not None else None
             found.ports = mapped.get(found.attachment, [])
-            found.wrong = self._wrong(found)
+
+    def add(self, attachment: Attachment) -> Found:
+        """Return the attachment, which is added if the host has nothing of it."""
+        return self._of(attachment)
+
+    def rename(self, found: Found, attachment: Attachment) -> None:
+        """Give an attachment that was known by a hash its name."""
+        del self.found[found.attachment.identity()]
+        found.attachment = attachment
+        self.found[attachment.identity()] = found
 
     def _of(self, attachment: Attachment) -> Found:
         return self.found.setdefault(attachment.identity(), Found(attachment))
@@ -229,42 +238,6 @@ class Inventory:
         except OSError:
             return []
 
-    def _wrong(self, found: Found) -> list[str]:
-        link = found.link
-        if link is None:
-            if found.contested:
-                return ["two leases give its address away, and the host routes that to a link without an owner's name"]
-            left = [word for word, there in (("lease", found.leases), ("masquerading", found.masqueraded)) if there]
-            return [f"no interface, only its {' and '.join(left)}: ptp gc removes it"]
-        words = [] if link.up else ["the host end is down"]
-        if link.up and not link.carrier:
-            words.append("the container end is down")
-        routed = set(found.routed)
-        words += [f"the host has no route to {text_of(a)}" for a in found.addresses() if a not in routed]
-        words += [] if routed else ["the host has no route to it"] if not found.addresses() else []
-        words += self._against_configuration(found)
-        for size, family in _FAMILY_NAMES.items():
-            off = sysctl.does_not_forward(size, link.name) if any(len(a) == size for a in routed) else ""
-            if off:
-                of_link = f" that comes in by {link.name}" if off != sysctl.FORWARDING[size] else ""
-                words.append(f"the host does not forward {family}{of_link}")
-        return words
-
-    def _against_configuration(self, found: Found) -> list[str]:
-        network = self.networks.get(found.attachment.network)
-        words = []
-        if network is not None and network.has_leases():
-            leased = {lease.address for lease in found.leases}
-            words += [f"no lease for {text_of(a)}" for a in found.routed if a not in leased]
-        if network is not None:
-            expected = [a for a in found.routed if network.masquerades(a)]
-            words += [f"{text_of(a)} is not masqueraded" for a in expected if a not in found.masqueraded]
-        if found.guarded is not None:
-            words += [f"packets from {text_of(a)} are dropped" for a in found.routed if a not in found.guarded]
-        elif network is not None and network.guards() and found.is_ours():
-            words.append("nothing keeps it from spoofing")
-        return words
-
 
 def _is_ours(link: Link) -> bool:
     return link.alias.startswith(ALIAS_PREFIX + " ")
@@ -275,6 +248,14 @@ def _guarded() -> dict[str, list[bytes]]:
         return antispoof.guarded()
     except (CniError, NetlinkError):
         return {}
+
+
+def places(parser: argparse.ArgumentParser) -> None:
+    """Declare the options for where configurations and leases are looked for."""
+    help_conf = f"network configurations ({conflist.DIRECTORY})"
+    parser.add_argument("--conf-dir", metavar="DIR", default=conflist.DIRECTORY, help=help_conf)
+    help_data = f"leases, besides where configurations say ({DATA_DIR})"
+    parser.add_argument("--data-dir", metavar="DIR", default=DATA_DIR, help=help_data)
 
 
 def inventory(conf_dir: str, data_dir: str) -> Inventory:

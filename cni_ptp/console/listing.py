@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 
 from ..base.ip import text_of
-from ..ipam.data_dir import DATA_DIR
-from . import conflist
-from .inventory import Found, inventory
+from .comparison import Comparison, compare_all
+from .inventory import Found, inventory, places
 from .terminal import Terminal
 
 TYPE_CHECKING = False
@@ -16,14 +15,16 @@ if TYPE_CHECKING:
 
 ABOUT = """\
 Lists the containers attached to this host by this plugin, and those that the Go
-plugin ptp attached to a network that is configured here: what the kernel, the
-firewall, the leases and the network configurations say together, and where they
-do not agree. Reads only. As root.
-Exit status: 0 if all are healthy, 1 if one is not.
+plugin ptp attached to a network that is configured here, and what of each is
+not as its ADD made it: the comparison is that of CHECK and ptp check. An IPAM
+plugin that is a program is not asked. Reads only. As root.
+Exit status: 0 if all are healthy, 1 if one is not, 3 if one could not be
+compared.
 """
 EXAMPLES = """\
 examples:
   ptp list
+  ptp list --network mynet --unhealthy
   ptp list --json | python3 -I -m json.tool
 """
 ANOTHER = "another ptp"
@@ -33,33 +34,30 @@ _HEADING = ("NETWORK", "CONTAINER", "INTERFACE", "ADDRESSES", "HOST END", "MASQU
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--json", action="store_true", help="for programs: a JSON list")
+    parser.add_argument("--network", metavar="NAME", help="only attachments of this network")
+    parser.add_argument("--unhealthy", action="store_true", help="only attachments with which something is wrong")
     places(parser)
-
-
-def places(parser: argparse.ArgumentParser) -> None:
-    """Declare the options for where configurations and leases are looked for."""
-    help_conf = f"network configurations ({conflist.DIRECTORY})"
-    parser.add_argument("--conf-dir", metavar="DIR", default=conflist.DIRECTORY, help=help_conf)
-    help_data = f"leases, besides where configurations say ({DATA_DIR})"
-    parser.add_argument("--data-dir", metavar="DIR", default=DATA_DIR, help=help_data)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the attachments; return the exit status."""
-    every = inventory(options.conf_dir, options.data_dir).attachments()
     terminal = Terminal()
+    with Comparison(inventory(options.conf_dir, options.data_dir)) as comparison:
+        comparison.add_remembered(every=False)
+        every = compare_all(comparison, options.network)
+    every = [found for found in every if found.wrong or found.unseen or not options.unhealthy]
     if options.json:
         terminal.document([document(found) for found in every])
     elif not every:
         terminal.say("no attachments of this plugin on this host")
     else:
         terminal.table(_HEADING, [_row(found, terminal) for found in every])
-    return 1 if any(found.wrong for found in every) else 0
+    return 1 if any(found.wrong for found in every) else 3 if any(found.unseen for found in every) else 0
 
 
 def _row(found: Found, terminal: Terminal) -> tuple[str, ...]:
     attachment = found.attachment
-    state = terminal.paint("red", "; ".join(found.wrong)) if found.wrong else terminal.paint("green", "healthy")
+    state = state_of(found, terminal)
     if not found.is_ours():
         state += f", made by {ANOTHER}"
     return (
@@ -73,6 +71,15 @@ def _row(found: Found, terminal: Terminal) -> tuple[str, ...]:
         "yes" if found.leases else "no",
         state,
     )
+
+
+def state_of(found: Found, terminal: Terminal) -> str:
+    """Return in words what is wrong with an attachment, "healthy" if nothing is."""
+    if found.wrong:
+        return terminal.paint("red", "; ".join(found.wrong))
+    if found.unseen:
+        return terminal.paint("yellow", f"could not be compared: {found.unseen}")
+    return terminal.paint("green", "healthy")
 
 
 def _backends(found: Found) -> str:
@@ -96,6 +103,8 @@ def document(found: Found) -> dict[str, Any]:
         "antiSpoof": found.guarded is not None,
         "ports": [port.document() for port in found.ports],
         "leases": [lease.path for lease in found.leases],
-        "healthy": not found.wrong,
+        "pod": found.pod() or None,
+        "healthy": not found.wrong and not found.unseen,
         "wrong": found.wrong,
+        "unseen": found.unseen or None,
     }

@@ -7,8 +7,14 @@ import argparse
 from ..base.errors import to_cni
 from ..commands.repair import repair
 from . import check
-from .check import Checked, chosen_by
+from .check import comparison_of
+from .choice import chosen
+from .comparison import is_gone
 from .terminal import Terminal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .inventory import Found
 
 ABOUT = """\
 Makes again what attachments of running containers have lost: masquerading,
@@ -36,38 +42,40 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Repair the chosen attachments; return the exit status."""
     terminal = Terminal()
-    every, unread = chosen_by(options)
     left = unseen = 0
-    for one in every:
-        before = Checked(one)
-        if options.dry_run or not before.differences:
-            after = before
-        else:
-            after = _repaired(before, terminal)
-        for words in after.differences:
-            terminal.say(terminal.paint("red", f"{one.attachment}: {words}"))
-        if after.unseen:
-            terminal.say(f"{one.attachment}: could not be compared: {after.unseen}")
-        left += bool(after.differences)
-        unseen += bool(after.unseen)
-    for words in unread:
+    with comparison_of(options) as comparison:
+        every = chosen(comparison.seen.attachments(), options.names, "repair")
+        for found in every:
+            comparison.compare(found)
+            if found.wrong and not options.dry_run:
+                _repair(found, options, terminal)
+            for words in found.wrong:
+                terminal.say(terminal.paint("red", f"{found.attachment}: {words}"))
+            if found.unseen:
+                terminal.say(f"{found.attachment}: could not be compared: {found.unseen}")
+            left += bool(found.wrong)
+            unseen += bool(found.unseen)
+    for words in comparison.unread:
         terminal.say(f"cannot read {words}")
     right = len(every) - left - unseen
     terminal.say(f"{right} of {len(every)} attachments are as ADD left them")
-    return 1 if left else 3 if unseen or unread else 0
+    return 1 if left else 3 if unseen or comparison.unread else 0
 
 
-def _repaired(before: Checked, terminal: Terminal) -> Checked:
-    """Repair one and return what a second look finds; print what was mended and what failed."""
-    one = before.remembered
+def _repair(found: Found, options: argparse.Namespace, terminal: Terminal) -> None:
+    """Repair one and look again, afresh; print what was mended and what failed."""
+    one = found.remembered
+    if one is None or is_gone(found):
+        return  # what is left of it is for GC
+    before = found.wrong
     try:
         failures = repair(one.args, one.conf)
     except Exception as e:  # noqa: BLE001  one that cannot be repaired must not keep the others from it
         failures = [str(to_cni(e))]
-    after = Checked(one)
-    for words in before.differences:
-        if words not in after.differences:
-            terminal.say(terminal.paint("green", f"{one.attachment}: mended: {words}"))
-    for words in failures if after.differences else []:
-        terminal.say(f"{one.attachment}: {words}")
-    return after
+    with comparison_of(options) as comparison:
+        comparison.compare(found)
+    for words in before:
+        if words not in found.wrong:
+            terminal.say(terminal.paint("green", f"{found.attachment}: mended: {words}"))
+    for words in failures if found.wrong else []:
+        terminal.say(f"{found.attachment}: {words}")

@@ -16,6 +16,7 @@ from ..cni.args import Args
 from ..cni.attachment import Attachment
 from ..cni.conf import NetConf, read
 from ..system.state_files import opened
+from . import conflist
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _read(path: str) -> Remembered | None:
     arguments = {str(key): str(value) for key, value in pairs}
     netns = str(document.get("netns") or _sandbox(result, attachment.ifname))
     text = ";".join([f"{key}={value}" for key, value in arguments.items()])
-    args = Args("CHECK", attachment.containerid, netns, attachment.ifname, text, "", False)
+    args = Args("CHECK", attachment.containerid, netns, attachment.ifname, text, ":".join(conflist.PLUGINS), False)
     pod = "/".join([arguments[key] for key in ("K8S_POD_NAMESPACE", "K8S_POD_NAME") if arguments.get(key)])
     return Remembered(attachment, args, read(jsonio.dumps(made)), path, pod)
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 
 from ..base.errors import INVALID_ENVIRONMENT_VARIABLES, CniError, DecodeError, to_cni
 from ..base.ip import text_of
 from ..netlink.rt_link import Link, get_link_by_index
-from ..netlink.rt_nsid import NETNSA_NSID, get_nsid
 from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..system import sysctl
-from ..system.netns import Netns, open_netns
+from ..system.netns import open_netns
 from . import iproute
-from .inventory import Found, inventory
-from .listing import ANOTHER, places
+from .choice import HELP, meant_by
+from .comparison import Comparison
+from .inventory import Found, inventory, places
+from .listing import ANOTHER, state_of
+from .namespaces import Namespaces
 from .terminal import Terminal
 
 TYPE_CHECKING = False
@@ -24,47 +25,50 @@ if TYPE_CHECKING:
 
 ABOUT = """\
 Draws the attachments of one container, host to container: interfaces,
-addresses, routes, masquerading and lease, as the kernel has them now. The
-beginning of the container's name will do if no other begins so. Reads only. As
-root.
+addresses, routes, masquerading and lease, as the kernel has them now. It is
+found by its name, its pod's, an address or its host interface; the beginning of
+a name will do if no other begins so. Reads only. As root.
 Exit status: 0 if all is well, 1 if something is wrong or there is no such
-attachment.
+attachment, 3 if it could not be compared.
 """
 EXAMPLES = """\
 example:
   ptp show 4711
+  ptp show 10.85.0.2
 """
 # Entries of a list: a container's owner makes his as long as he likes, the host's has a route for each container.
 _MOST_IN_CONTAINER, _MOST_ON_HOST = 4096, 1 << 20
-_NAMED = ("/run/netns", "/var/run/netns", "/run/docker/netns")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("container", metavar="CONTAINER", help="its CNI_CONTAINERID, or how that begins")
+    parser.add_argument("name", metavar="NAME", help=HELP)
     places(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Draw the container's attachments; return the exit status."""
-    every = inventory(options.conf_dir, options.data_dir).attachments()
-    matching = [f for f in every if f.attachment.containerid == options.container]
-    matching = matching or [f for f in every if f.attachment.containerid.startswith(options.container)]
-    names = {f.attachment.containerid for f in matching}
-    if len(names) != 1:
-        details = f"it could be any of {', '.join(sorted(names))}" if names else "no attachment of it is on this host"
-        raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"show container {options.container}", details)
     terminal = Terminal()
+    with Comparison(inventory(options.conf_dir, options.data_dir)) as comparison:
+        comparison.add_remembered(every=False)
+        matching = meant_by(comparison.seen.attachments(), options.name, "show")
+        names = {found.attachment.containerid for found in matching}
+        if len(names) != 1:
+            details = f"it could be any of {', '.join(sorted(names))}"
+            raise CniError(INVALID_ENVIRONMENT_VARIABLES, f"show {options.name}", details)
+        for found in matching:
+            comparison.compare(found)
     for found in matching:
         _draw(found, terminal)
-    return 1 if any(f.wrong for f in matching) else 0
+    return 1 if any(f.wrong for f in matching) else 3 if any(f.unseen for f in matching) else 0
 
 
 def _draw(found: Found, terminal: Terminal) -> None:
     paint = terminal.paint
     terminal.say(paint("bold", str(found.attachment)))
-    state = paint("red", "; ".join(found.wrong)) if found.wrong else paint("green", "healthy")
-    terminal.say(f"  state       {state}")
+    terminal.say(f"  state       {state_of(found, terminal)}")
+    if found.pod():
+        terminal.say(f"  pod         {found.pod()}")
     if not found.is_ours():
         terminal.say(f"  made by     {ANOTHER}")
     for lease in found.leases:
@@ -118,14 +122,14 @@ def _route_socket() -> Socket:
 
 
 def _container_lines(link: Link) -> list[str]:
-    netns = _netns_of(link)
-    if netns is None:
-        return ["its network namespace has no name here that could be found"]
-    with netns:
-        try:
-            return [f"in {netns.path}", *netns.inside(lambda: _inside(link.peer))]
-        except (CniError, DecodeError, OSError) as e:
-            return [f"in {netns.path}, which cannot be looked into: {to_cni(e)}"]
+    path = Namespaces().path_of(link.netnsid)
+    if not path:
+        return ["no path leads to its network namespace"]
+    try:
+        with open_netns(path, True) as netns:
+            return [f"in {path}", *netns.inside(lambda: _inside(link.peer))]
+    except (CniError, DecodeError, OSError) as e:
+        return [f"in {path}, which cannot be looked into: {to_cni(e)}"]
 
 
 def _inside(ifindex: int) -> list[str]:
@@ -135,39 +139,3 @@ def _inside(ifindex: int) -> list[str]:
             return ["the other end is not there any more"]
         link = Link(answer.one())
     return _link_lines(link, _MOST_IN_CONTAINER)
-
-
-def _netns_of(link: Link) -> Netns | None:
-    """Return the namespace of the pair's other end, by a path that leads to it: a named one, else a process's."""
-    if link.netnsid is None:
-        return None
-    with Socket(NETLINK_ROUTE) as sock:
-        for path in _candidates():
-            try:
-                netns = open_netns(path, True)
-            except CniError:
-                continue
-            answer = sock.ask(get_nsid(netns.fd))[0]
-            if answer.error is None and answer.one()[1].get(NETNSA_NSID) == link.netnsid:
-                return netns
-            netns.__exit__()
-    return None
-
-
-def _candidates() -> Iterator[str]:
-    seen = set()
-    for directory in _NAMED:
-        try:
-            names = sorted(os.listdir(directory))
-        except OSError:
-            continue
-        yield from [f"{directory}/{name}" for name in names]
-    for name in os.listdir("/proc"):
-        path = f"/proc/{name}/ns/net"
-        try:
-            inode = os.stat(path).st_ino if name.isdigit() else 0
-        except OSError:
-            continue
-        if inode and inode not in seen:
-            seen.add(inode)
-            yield path

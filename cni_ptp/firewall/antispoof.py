@@ -45,8 +45,12 @@ def open_socket() -> Socket:
     try:
         return Socket(NETLINK_NETFILTER)
     except OSError as e:
-        words = f"the kernel has none: {words_of(e)}"
-        raise CniError(KERNEL_REFUSED, "antiSpoof needs nf_tables", words) from None
+        raise without_nf_tables(e) from None
+
+
+def without_nf_tables(e: OSError) -> CniError:
+    """Return the error for a kernel that has no nf_tables socket."""
+    return CniError(KERNEL_REFUSED, "antiSpoof needs nf_tables", f"the kernel has none: {words_of(e)}")
 
 
 def add(sock: Socket, attachment: Attachment, addresses: list[bytes], mac: bytes) -> None:

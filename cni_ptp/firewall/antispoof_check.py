@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..base.ip import text_of
 from ..netlink import nft, nft_define
 from ..netlink.nft import exists
-from .antispoof import IFNAMSIZ, key_of, look, open_socket, place_of
+from .antispoof import IFNAMSIZ, key_of, place_of, without_nf_tables
 from .antispoof_ruleset import BASE_CHAIN, CHECK, GUARDED, PLACE, SETS, base_rule, check_rules, source_keys
 from .nft_compare import facts_of, is_dormant, rules_of
 from .nft_table import GUARD
@@ -14,32 +14,44 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..cni.attachment import Attachment
     from ..netlink.sock import Socket
+    from .nft_view import Firewall
 
 
-def differences(attachment: Attachment, addresses: list[bytes]) -> list[str]:
+def differences(firewall: Firewall, attachment: Attachment, addresses: list[bytes]) -> list[str]:
     """Return the differences between the guard and what it should be, one sentence each.
 
     addresses: packed, those that the attachment has.  NetlinkError; CniError 100 without nf_tables.
     """
     veth = attachment.host_veth()
     key = key_of(veth)
-    with open_socket() as sock:
-        if not look(sock, key)[2]:
-            return [f"{veth} is not in the set {GUARDED} of nf_tables {GUARD}: nothing keeps it from spoofing"]
-        words = []
-        for table in SETS:
-            if not exists(sock.ask(nft.get_element(table, GUARDED, key))[0]):
-                words.append(f"{veth} is not in the set {GUARDED} of nf_tables {table}: nothing keeps it from spoofing")
-            reason = _weakness(sock, table)
-            if reason:
-                words.append(f"nf_tables {table} {reason}: nothing keeps {veth} from spoofing")
-            wanted = source_keys(table, key, addresses)
-            answers = sock.ask(*[nft.get_element(table, name, source) for name, source in wanted])
-            for (name, source), answer in zip(wanted, answers):
-                if not exists(answer):
-                    address = text_of(source[IFNAMSIZ:])
-                    words.append(f"{address} is not in {table} {name}: its packets are dropped")
+    sock = _sock(firewall)
+    guarded = {table: exists(sock.ask(nft.get_element(table, GUARDED, key))[0]) for table in SETS}
+    if not any(guarded.values()):
+        return [f"{veth} is not in the set {GUARDED} of nf_tables {GUARD}: nothing keeps it from spoofing"]
+    words = []
+    for table in SETS:
+        if not guarded[table]:
+            words.append(f"{veth} is not in the set {GUARDED} of nf_tables {table}: nothing keeps it from spoofing")
+        for reason in _weaknesses(firewall, table):
+            words.append(f"nf_tables {table} {reason}: nothing keeps {veth} from spoofing")
+        wanted = source_keys(table, key, addresses)
+        answers = sock.ask(*[nft.get_element(table, name, source) for name, source in wanted])
+        for (name, source), answer in zip(wanted, answers):
+            if not exists(answer):
+                address = text_of(source[IFNAMSIZ:])
+                words.append(f"{address} is not in {table} {name}: its packets are dropped")
     return words
+
+
+def _sock(firewall: Firewall) -> Socket:
+    try:
+        return firewall.sock()
+    except OSError as e:
+        raise without_nf_tables(e) from None
+
+
+def _weaknesses(firewall: Firewall, table: str) -> list[str]:
+    return firewall.once(("guard", table), lambda: list(filter(None, [_weakness(firewall.sock(), table)])))
 
 
 def _weakness(sock: Socket, table: str) -> str:

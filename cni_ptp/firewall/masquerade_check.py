@@ -16,30 +16,46 @@ if TYPE_CHECKING:
     from ..base.ip import Prefix
     from ..cni.attachment import Attachment
     from ..cni.masquerade_options import Options, Variant
+    from .nft_view import Firewall
 
 
-def differences(attachment: Attachment, backend: str, addresses: list[Prefix], options: Options | None) -> list[str]:
+def differences(
+    firewall: Firewall, attachment: Attachment, backend: str, addresses: list[Prefix], options: Options | None
+) -> list[str]:
     """Return what is missing, in words; [] if each address is masqueraded, by the backend or (none given) by any."""
     words: list[str] = []
     variants = options.variants if options is not None else {}
     if backend != "iptables":
-        words = _nft_findings(attachment, addresses, variants)
+        words = _nft_findings(firewall, attachment, addresses, variants)
         if not words or backend:
             return words
+        if not variants and _go_masquerades(firewall, attachment, addresses):
+            return []
     from .. import iptables_cmd
 
     try:
-        by_iptables = iptables_cmd.differences(attachment, addresses, variants)
+        by_iptables = iptables_cmd.differences(firewall, attachment, addresses, variants)
     except (OSError, CniError) as e:
         by_iptables = [words_of(e)]
     return by_iptables if backend or not by_iptables else words
 
 
-def _nft_findings(attachment: Attachment, addresses: list[Prefix], variants: dict[int, Variant]) -> list[str]:
+def _nft_findings(
+    firewall: Firewall, attachment: Attachment, addresses: list[Prefix], variants: dict[int, Variant]
+) -> list[str]:
     try:
-        return nft_check.differences(attachment, addresses, variants)
+        return nft_check.differences(firewall, attachment, addresses, variants)
     except OSError as e:
         return [f"nf_tables: {words_of(e)}"]
+
+
+def _go_masquerades(firewall: Firewall, attachment: Attachment, addresses: list[Prefix]) -> bool:
+    from .go_masquerade import masquerades
+
+    try:
+        return masquerades(firewall, attachment, addresses)
+    except OSError:
+        return False  # the kernel has no nf_tables
 
 
 def why_unavailable(backend: str) -> list[str]:

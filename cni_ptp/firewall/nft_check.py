@@ -32,39 +32,50 @@ from .owner_mark import network_marks, owner_marks, parse_comment, variant_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ..base.ip import Prefix
     from ..cni.attachment import Attachment
     from ..cni.masquerade_options import Variant
     from ..netlink.sock import Socket
     from .nft_table import Layout
+    from .nft_view import Firewall
 
 _MOST_DELETIONS = 128  # an address has two elements of about 100 bytes: the batch must fit the send buffer
 
 
-def differences(attachment: Attachment, addresses: list[Prefix], variants: dict[int, Variant]) -> list[str]:
+def differences(
+    firewall: Firewall, attachment: Attachment, addresses: list[Prefix], variants: dict[int, Variant]
+) -> list[str]:
     """Return what is missing of the masquerading of each (packed address, prefix length), in words.
 
     variants: as for nft_add.add.
     """
+    sock = firewall.sock()
+    layout = _layout(sock)
+    if not layout:
+        return ["nf_tables has no table cni_ptp: nothing is masqueraded"]
     varied = [variants[v] for v in sorted({version_of(a) for a, _ in addresses}) if v in variants]
-    with open_socket() as sock:
-        layout = _layout(sock)
-        if not layout:
-            return ["nf_tables has no table cni_ptp: nothing is masqueraded"]
-        words = []
-        for table, versions in layout:
-            if is_dormant(sock, table):
-                words.append(f"nf_tables table {table} is dormant: nothing is masqueraded")
-            words += _rules_missing(sock, table, versions, addresses, tuple(varied))
-        if varied:
-            from .nft_variant_check import differences as findings_of_variants
+    subnets = frozenset([(version_of(a), n if has_subnet_set(a, n) else 0) for a, n in addresses])
+    shared = ("masquerading", subnets, *[variant.name for variant in varied])
+    words = list(firewall.once(shared, lambda: _of_tables(sock, layout, subnets, varied)))
+    for address, length in addresses:
+        variant = variants[version_of(address)].name if version_of(address) in variants else ""
+        words += _element_missing(sock, layout, attachment, (address, length), variant)
+    return words
 
-            words += findings_of_variants(sock, layout, varied, _lacks)
-        for address, length in addresses:
-            variant = variants[version_of(address)].name if version_of(address) in variants else ""
-            words += _element_missing(sock, layout, attachment, (address, length), variant)
+
+def _of_tables(sock: Socket, layout: Layout, subnets: Iterable[tuple[int, int]], varied: list[Variant]) -> list[str]:
+    """Return what the tables lack that addresses of these (IP version, prefix length or 0) need."""
+    words = []
+    for table, versions in layout:
+        if is_dormant(sock, table):
+            words.append(f"nf_tables table {table} is dormant: nothing is masqueraded")
+        words += _rules_missing(sock, table, versions, subnets, tuple(varied))
+    if varied:
+        from .nft_variant_check import differences as findings_of_variants
+
+        words += findings_of_variants(sock, layout, varied, _lacks)
     return words
 
 
@@ -82,7 +93,7 @@ def _rules_missing(
     sock: Socket,
     table: str,
     versions: tuple[int, ...],
-    addresses: list[Prefix],
+    subnets: Iterable[tuple[int, int]],
     variants: tuple[Variant, ...],
 ) -> list[str]:
     """Return the chains that lost a rule which one of the addresses needs.
@@ -90,8 +101,8 @@ def _rules_missing(
     Rules that somebody put between them may stay.
     A table of version 1.0.0, whose base chain is at srcnat, is whole without the rule for the operator's set.
     """
-    lengths = {v: {n for a, n in addresses if version_of(a) == v and has_subnet_set(a, n)} for v in versions}
-    wanted = [v for v in versions if any(version_of(a) == v for a, _ in addresses)]
+    lengths = {v: {length for version, length in subnets if version == v and length} for v in versions}
+    wanted = [v for v in versions if any(version == v for version, _ in subnets)]
     words = []
     spares = not _is_early(sock, table)
     for chain in [masquerade_chain(v) for v in wanted] + [POSTROUTING] * bool(wanted):

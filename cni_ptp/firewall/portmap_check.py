@@ -8,7 +8,6 @@ from ..netlink.nft import NFTA_CHAIN_HOOK, NFTA_HOOK_HOOKNUM, NFTA_HOOK_PRIORITY
 from ..netlink.nft_map import get_mapping, mapping_in
 from ..system import sysctl
 from .nft_compare import facts_of, is_dormant, rules_of
-from .nft_socket import open_socket
 from .nft_table import PORTMAP as TABLE
 from .owner_mark import owner_marks
 from .portmap import first_of_each
@@ -21,11 +20,12 @@ if TYPE_CHECKING:
     from ..cni.attachment import Attachment
     from ..cni.port_mappings import PortMappings
     from ..netlink.sock import Socket
+    from .nft_view import Firewall
     from .portmap_elements import Element
 
 
 def differences(
-    attachment: Attachment, wanted: PortMappings, addresses: list[bytes], link: str | None = None
+    firewall: Firewall, attachment: Attachment, wanted: PortMappings, addresses: list[bytes], link: str | None = None
 ) -> list[str]:
     """Return the differences between the mappings and what they should be, one sentence each.
 
@@ -35,11 +35,10 @@ def differences(
     ours = elements(attachment, wanted, first_of_each(addresses), link)
     if not ours:
         return []
-    with open_socket() as sock:
-        words = _of_table(sock)
-        answers = sock.ask(*[get_mapping(TABLE, element.name, element.key) for element in ours])
-        for element, answer in zip(ours, answers):
-            words += _of_element(attachment, element, mapping_in(answer))
+    words = list(firewall.once("port mappings", lambda: _of_table(firewall.sock())))
+    answers = firewall.sock().ask(*[get_mapping(TABLE, element.name, element.key) for element in ours])
+    for element, answer in zip(ours, answers):
+        words += _of_element(attachment, element, mapping_in(answer))
     for guarded in [element for element in ours if element.name == GUARDED]:
         setting = f"ipv4/conf/{_name(guarded)}/route_localnet"
         if sysctl.is_on(setting):

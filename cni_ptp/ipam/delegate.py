@@ -41,6 +41,7 @@ class Delegate:
     """
 
     __slots__ = ("kind", "path", "raw", "cni_version", "like")
+    is_program = True
 
     def __init__(
         self, kind: str, raw: bytes, cni_version: str, ourselves: str, cni_path: str, like: Callable[[], Ipam | None]

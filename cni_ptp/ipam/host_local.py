@@ -21,6 +21,7 @@ class HostLocal:
     """host-local for one call.  DEL and GC have no settings: no change of the ranges may hinder them."""
 
     __slots__ = ("attachment", "data_dir", "_settings")
+    is_program = False
 
     def __init__(self, attachment: Attachment, data_dir: str, settings: Settings | None) -> None:
         """Take the directory of all networks' leases.  settings: None for DEL and GC."""

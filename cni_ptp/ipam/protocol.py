@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     Held = Callable[[Sequence[bytes]], set[bytes]]
 
     class Ipam(Protocol):
-        """Where the addresses of one attachment come from."""
+        """Where the addresses of one attachment come from.  is_program: whether another program is asked."""
+
+        is_program: bool
 
         def add(self, held: Held) -> Result:
             """Return addresses, routes and dns for the attachment; a failure leaves nothing allocated.

@@ -24,6 +24,7 @@ class Static:
     """
 
     __slots__ = ("settings", "_known")
+    is_program = False
 
     def __init__(self, settings: StaticSettings | None, known: list[bytes]) -> None:
         self.settings = settings or StaticSettings([], [], [], [], Dns())

@@ -150,7 +150,7 @@ def test_commands_for_people_know_a_renamed_one(world: World) -> None:
     done = ask(world.host, "list", "--json", "--conf-dir", CONF_DIR)
     (found,) = json.loads(done.stdout)
     assert (found["containerID"], found["hostInterface"], found["antiSpoof"]) == ("a", "lan7", False)
-    assert found["wrong"] == ["nothing keeps it from spoofing"]
+    assert found["wrong"] == ["host interface lan7 was renamed: nothing keeps it from spoofing"]
     assert "lan7" in ask(world.host, "show", "a", "--conf-dir", CONF_DIR).stdout
     assert ask(world.host, "gc", "--conf-dir", CONF_DIR).returncode == 0
     a.is_untouched(before)

@@ -197,7 +197,7 @@ def test_at_a_terminal_only_our_own_colours_are_obeyed(host: Host) -> None:
     plant(host)
     screen = Screen(host, "list", *PLACES, LC_ALL="C.UTF-8")
     text = screen.read()
-    for code in ("0", "1", "31", "32"):
+    for code in ("0", "1", "31", "32", "33"):
         text = text.replace(f"\x1b[{code}m", "")
     assert not unreadable(text.replace("\r", ""))
     assert text.count("d\\x1b[31m\\x9b31m") == 1

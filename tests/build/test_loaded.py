@@ -97,8 +97,8 @@ LOOKED_AT = (
     | modules("find mark unnamed", "veth.")
 )
 LOOKED_AT |= modules("rt_link_dump rt_nsid rt_route_read", "netlink.")
-LOOKED_AT |= modules("container_end", "veth.") | modules("bounded rt_route_dump", "netlink.")
-CHECK = CALL | HOST_LOCAL | PLANNED | LOOKED_AT | modules("check", "commands.")
+LOOKED_AT |= modules("container_end host_end", "veth.") | modules("bounded rt_route_dump", "netlink.")
+CHECK = CALL | HOST_LOCAL | PLANNED | LOOKED_AT | modules("check differences", "commands.")
 # STATUS tries a lease and a link; it knows ADD's capabilities and sysctls.
 STATUS = (
     CALL
@@ -225,7 +225,9 @@ def test_masquerading_by_netlink_loads_what_it_does(watched: Watched) -> None:
     watched.call("DEL", conf)
 
     result = loads(watched, "ADD", conf, ADD | MASQUERADE)
-    loads(watched, "CHECK", {**conf, "prevResult": result}, CHECK | MASQUERADE_CHECKED)
+    loads(
+        watched, "CHECK", {**conf, "prevResult": result}, CHECK | MASQUERADE_CHECKED | modules("nft_view", "firewall.")
+    )
     loads(watched, "DEL", {**conf, "prevResult": result}, DEL | UNMASQUERADE)
 
 

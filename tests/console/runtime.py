@@ -41,3 +41,9 @@ def attached(host: Host, name: str, **more: Any) -> Any:
     pairs = [["IgnoreUnknown", "1"], ["K8S_POD_NAMESPACE", "default"], ["K8S_POD_NAME", f"web-{name}"]]
     remember(name, result, LISTED, capabilityArgs={**port, "dns": {}}, cniArgs=pairs, **more)
     return result
+
+
+def told(error: Any) -> list[str]:
+    """The differences that CHECK's error tells; one of the IPAM alone is the IPAM's own error."""
+    parts: list[str] = error["details"].split("; ") if error["msg"].startswith("check ") else []
+    return parts or ["; ".join([error["msg"], *([error["details"]] if error.get("details") else [])])]

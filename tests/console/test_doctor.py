@@ -260,7 +260,7 @@ def test_an_exhausted_range(doctor: Doctor) -> None:
 def test_an_attachment_that_is_damaged(doctor: Doctor) -> None:
     attach(doctor.host, "c1")
     doctor.host.run("ip", "route", "del", "10.9.0.2/32")
-    doctor.says(PROBLEM, "attachments", "c1: the host has no route to 10.9.0.2", "ptp show")
+    doctor.says(PROBLEM, "attachments", "c1: the host has no route 10.9.0.2/32 dev veth", "ptp show")
 
 
 def _lease(name: str, content: str) -> str:

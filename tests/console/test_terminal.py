@@ -21,7 +21,7 @@ def test_at_a_terminal_the_healthy_is_green_and_the_wrong_is_red(host: Host) -> 
     host.run("ip", "route", "del", "10.9.0.2/32")
     screen = Screen(host, *LISTING)
     assert screen.status() == 1
-    assert f"{RED}the host has no route to 10.9.0.2" in screen.text
+    assert f"{RED}the host has no route 10.9.0.2/32" in screen.text
 
 
 def test_who_calls_it_without_a_word_is_told_of_help(host: Host) -> None:

@@ -27,6 +27,7 @@ from cni_ptp.firewall import (
     session as session_module,
 )
 from cni_ptp.firewall.nft_table import INET
+from cni_ptp.firewall.nft_view import Firewall
 from cni_ptp.firewall.session import Session
 from cni_ptp.netlink import nft, nft_define
 from cni_ptp.netlink.sock import Socket
@@ -65,7 +66,8 @@ def test_a_kernel_without_nf_tables_is_served_by_iptables(old_kernel: Host) -> N
         masquerade_add.add(session, ADDRESSES, {}, [])
         rules = legacy(old_kernel)
         assert "10.0.0.2/32" in rules and "fd00::2/128" in rules
-        assert masquerade_check.differences(ONE, "", ADDRESSES, None) == []
+        with Firewall() as firewall:
+            assert masquerade_check.differences(firewall, ONE, "", ADDRESSES, None) == []
         masquerade_del.remove(session, [])
         assert legacy(old_kernel) == ""
         assert masquerade_check.why_unavailable("") == []
