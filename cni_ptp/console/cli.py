@@ -1,7 +1,7 @@
 """Which command for people is asked for; every one is a module with ABOUT, EXAMPLES, `arguments` and `run`.
 
-Exit status: 0 done; 1 not done, the reason on stderr; 2 not understood; 130 interrupted.
-Of doctor, check and verify see there.
+Exit status: 0 done, and all is well; 1 something is wrong; 2 the command line is not understood; 3 not done or not
+seen, the reason on stderr; 130 interrupted; 141 nobody reads the output.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ COMMANDS = {
     "show": "one attachment, drawn from host to container",
     "check": "compare attachments with what their ADD made",
     "repair": "make again what attachments of running containers have lost",
+    "metrics": "numbers for a monitoring system",
     "gc": "remove what no valid attachment owns",
     "install": "put the plugin where the container runtime looks for it",
     "uninstall": "take it away again, and put back what was there before",
     "verify": "tell whether a built file is what the sources in it make",
+    "completion": "what bash or zsh needs to complete command lines",
     "version": "print the version",
     "help": "print this, or what one command does",
 }
@@ -41,8 +43,11 @@ Called by a person it does one of these:
 """
 _END = """
 `ptp COMMAND --help` tells more about each, with examples.
+Exit status: 0 done and well, 1 something is wrong, 2 usage, 3 not done or not
+seen, the reason on stderr.
 First steps: ptp demo; ptp install --conflist NAME; ptp doctor.
 """
+_NOT_DONE = 3
 _INTERRUPTED = 130
 _CLOSED_PIPE = 141
 
@@ -74,7 +79,7 @@ def run(argv: list[str]) -> int:
         return _INTERRUPTED
     except Exception as e:  # noqa: BLE001  whatever happened, a person gets a sentence and no traceback
         Terminal(errors=True).say(f"ptp: {to_cni(e)}")
-        return 1
+        return _NOT_DONE
 
 
 def _done(argv: list[str]) -> int:
@@ -96,7 +101,21 @@ def _run(argv: list[str]) -> int:
         terminal.text("\n" + usage())
         return 2
     name = argv[0]
-    module = import_module(f".{_MODULES.get(name, name)}", __package__)
+    parser = parser_of(name)
+    assert parser is not None
+    status: int = _module(name).run(parser.parse_args(argv[1:]))
+    return status
+
+
+def _module(name: str) -> Any:
+    return import_module(f".{_MODULES.get(name, name)}", __package__)
+
+
+def parser_of(name: str) -> argparse.ArgumentParser | None:
+    """Return the parser of a command's options; None for those that have none."""
+    if name in ("version", "help"):
+        return None
+    module = _module(name)
     parser = _Parser(
         prog=f"ptp {name}",
         description=module.ABOUT,
@@ -104,8 +123,7 @@ def _run(argv: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.arguments(parser)
-    status: int = module.run(parser.parse_args(argv[1:]))
-    return status
+    return parser
 
 
 def _help(argv: list[str]) -> int:

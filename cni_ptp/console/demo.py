@@ -29,7 +29,8 @@ container by executing the plugin as a container runtime does, opens TCP
 connections over IPv4 and IPv6, checks, detaches, and looks at what is left.
 This machine's network is not touched. Works as root, and as a user who may make
 user namespaces.
-Exit status: 0 if every step was right, else 1.
+Exit status: 0 if every step was right, 1 if one was wrong, 3 if it could
+not begin.
 """
 EXAMPLES = """\
 example:

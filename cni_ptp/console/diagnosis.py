@@ -22,6 +22,15 @@ class Line:
         self.found = found
         self.remedy = remedy
 
+    def document(self) -> dict[str, str | None]:
+        """Return it for programs."""
+        return {
+            "severity": WORDS[self.state],
+            "subject": self.subject,
+            "finding": self.found,
+            "remedy": self.remedy or None,
+        }
+
 
 def ok(subject: str, found: str) -> Line:
     """Return a line for something that needs nothing to be done."""

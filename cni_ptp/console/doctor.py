@@ -15,7 +15,7 @@ ABOUT = """\
 Looks at everything the plugin needs of this host and says of each whether it is
 well, with the remedy if it is not. Changes nothing; what has to be tried is
 tried in a network namespace that is thrown away. Best run as root.
-Exit status: 0 all is well, 1 there are warnings, 2 there are problems.
+Exit status: 0 if all is well, 1 if there are warnings or problems.
 """
 EXAMPLES = """\
 examples:
@@ -29,12 +29,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     help_path = "where plugins are, joined by colons; else CNI_PATH, else the usual places"
     parser.add_argument("--cni-path", metavar="DIRS", help=help_path)
+    parser.add_argument("--json", action="store_true", help="for programs: a JSON list")
     parser.add_argument("--quiet", action="store_true", help="only what is not well")
     places(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the findings; return the worst of them as the exit status."""
+    """Print the findings; return the exit status."""
     cni_path = options.cni_path or os.environ.get("CNI_PATH") or ":".join(conflist.PLUGINS)
     inventory = Inventory(options.conf_dir, options.data_dir)
     if not inventory.blind:
@@ -45,8 +46,12 @@ def run(options: argparse.Namespace) -> int:
         *doctor_network.lines(inventory),
         *doctor_files.lines(inventory, options.conf_dir, cni_path),
     ]
-    _print([line for line in lines if line.state != OK or not options.quiet], Terminal())
-    return max(line.state for line in lines)
+    shown = [line for line in lines if line.state != OK or not options.quiet]
+    if options.json:
+        Terminal().document([line.document() for line in shown])
+    else:
+        _print(shown, Terminal())
+    return 1 if any(line.state != OK for line in lines) else 0
 
 
 def _print(lines: list[Line], terminal: Terminal) -> None:

@@ -12,7 +12,6 @@ from ..bundle import built_file
 from ..cni.args import Args
 from ..cni.conf import NetConf, ptp_settings, read
 from ..commands import status
-from ..ipam import settings
 from ..ipam.data_dir import ipam_of
 from ..ipam.source import ipam_for
 from ..system import spawn
@@ -20,13 +19,13 @@ from ..system.trusted import distrust
 from . import conflist, lease_files
 from .diagnosis import Line, ok, problem, warning
 from .inventory import Inventory, Network
+from .pools import pools_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from ..ipam.ranges import RangeSet
 
 _EMBEDDED = ("host-local", "static")
 _OLD_S = 60.0
@@ -155,19 +154,16 @@ def _configuration(path: str, conf: dict[str, Any], directories: list[str]) -> I
                 yield problem("configuration", f"{path}: {e}", "ADD would fail so: mend it")
 
 
-def _judge(conf: dict[str, Any], plugin: dict[str, Any]) -> list[RangeSet]:
-    """Return the ranges of a configuration as ADD reads them, [] if it has none.  CniError if ADD would refuse it."""
+def _judge(conf: dict[str, Any], plugin: dict[str, Any]) -> None:
+    """Raise CniError if ADD would refuse the configuration."""
     whole = dict(plugin, name=conf.get("name"), cniVersion=conf.get("cniversion"))
     network: NetConf = read(jsonio.dumps(whole))
     ptp_settings(network, _AS_ADD)
     ipam = ipam_of(network)
     if not ipam.text("type"):
         raise CniError(7, "no plugin name provided", "ipam.type is missing")
-    if not network.fields.flag("embeddedIPAM", True) or ipam.text("type") not in _EMBEDDED:
-        return []
-    embedded = ipam_for(network, _AS_ADD)
-    status.refuse_unusable(embedded, network)
-    return settings.read(network, _AS_ADD).sets if ipam.text("type") == "host-local" else []
+    if network.fields.flag("embeddedIPAM", True) and ipam.text("type") in _EMBEDDED:
+        status.refuse_unusable(ipam_for(network, _AS_ADD), network)
 
 
 # --- leases ---------------------------------------------------------------------------------------------------------
@@ -225,15 +221,9 @@ def _stale(inventory: Inventory) -> list[str]:
 
 
 def _exhausted(network: Network, leases: list[lease_files.LeaseFile]) -> Iterator[Line]:
-    try:
-        sets = _judge({"name": network.name, "cniversion": "1.0.0"}, network.conf)
-    except CniError:
-        return  # said already
-    for pool in sets:
-        size = sum(last - first + 1 for first, last in pool.order(None))
-        taken = sum(1 for lease in leases if pool.range_for(lease.address) is not None)
-        said = f"network {network.name}: {taken} of {size} addresses of {pool} are taken"
-        if size < _MOST_COUNTED and taken >= size:
+    for pool in pools_of(network, leases):
+        said = f"network {network.name}: {pool.taken} of {pool.size} addresses of {pool.text} are taken"
+        if pool.size < _MOST_COUNTED and pool.taken >= pool.size:
             yield problem("leases", said, "ptp gc, if containers are gone; else a larger range")
-        elif size < _MOST_COUNTED and taken * 10 >= size * 9:
+        elif pool.size < _MOST_COUNTED and pool.taken * 10 >= pool.size * 9:
             yield warning("leases", said, "a larger range")

@@ -34,7 +34,8 @@ lease is younger than a minute; what is removed then are the leases and the
 masquerading of containers whose network namespace is gone.
 Words that name no network or attachment of this host are refused: nothing is
 removed then, since a slip would cost running containers their network.
-Exit status: 0 if all that should go is gone, else 1.
+Exit status: 0 if all that should go is gone, 1 if some is left, 3 if nothing
+was removed: not all can be seen, or a name means nothing.
 """
 EXAMPLES = """\
 examples:

@@ -20,7 +20,7 @@ plugins. A running runtime may execute it meanwhile: it meets the old file or
 the new one, whole. The file is made for the Python that will run it.
 A file of the same name that is not ours is never touched without --force, and
 then kept for `ptp uninstall`.
-Exit status: 0 if all is installed, 1 if not.
+Exit status: 0 if all is installed, 3 if not.
 """
 EXAMPLES = """\
 examples:

@@ -28,8 +28,8 @@ Draws the attachments of one container, host to container: interfaces,
 addresses, routes, masquerading and lease, as the kernel has them now. It is
 found by its name, its pod's, an address or its host interface; the beginning of
 a name will do if no other begins so. Reads only. As root.
-Exit status: 0 if all is well, 1 if something is wrong or there is no such
-attachment, 3 if it could not be compared.
+Exit status: 0 if all is well, 1 if something is wrong, 3 if it could not be
+compared or there is no such attachment.
 """
 EXAMPLES = """\
 example:

@@ -19,7 +19,8 @@ runtime looks for plugins, and puts back what `ptp install
 --force` replaced. Files that are not ours are left alone. While containers are
 attached it does nothing without --force: their runtime needs the plugin to
 detach them. Network configurations stay.
-Exit status: 0 if nothing of ours is there any more, else 1.
+Exit status: 0 if nothing of ours is there any more, 1 if containers are
+attached, 3 if a file cannot be removed.
 """
 EXAMPLES = """\
 examples:

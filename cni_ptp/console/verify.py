@@ -22,8 +22,8 @@ Python that it names. What then is left to judge are the sources: --verbose
 prints their hashes, and `unzip` takes them out.
 The judge is the ptp that you call: take one that you trust. The bytecode of one
 version of Python can be compared by that version only.
-Exit status: 0 if the file is what its sources make; 1 if not; 3 if another
-version of Python is needed to tell.
+Exit status: 0 if the file is what its sources make; 1 if not; 3 if that
+cannot be told: another version of Python is needed, or it cannot be read.
 """
 EXAMPLES = """\
 examples:

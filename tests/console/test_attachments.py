@@ -158,9 +158,9 @@ def test_show_takes_the_beginning_of_a_name_if_only_one_begins_so(host: Host) ->
     attach(host, "abd2")
     assert ask(host, "show", "abd").returncode == 0
     several = ask(host, "show", "ab")
-    assert several.returncode == 1 and "abc1, abd2" in several.stderr
+    assert several.returncode == 3 and "abc1, abd2" in several.stderr
     none = ask(host, "show", "zz")
-    assert none.returncode == 1 and none.stdout == ""
+    assert none.returncode == 3 and none.stdout == ""
 
 
 def test_show_and_list_tell_the_mapped_ports(host: Host) -> None:
@@ -266,4 +266,4 @@ def test_gc_of_everything_leaves_the_host_as_it_was_before(host: Host) -> None:
 
 def test_gc_refuses_what_it_does_not_understand(host: Host) -> None:
     done = ask(host, "gc", "--valid", "mynet-c1-eth0")
-    assert done.returncode == 1 and "NET/CONTAINER/IFNAME" in done.stderr
+    assert done.returncode == 3 and "NET/CONTAINER/IFNAME" in done.stderr

@@ -55,7 +55,7 @@ def test_one_is_chosen_by_container_by_pod_or_by_its_whole_name(host: Host, name
 def test_a_name_that_means_nothing_is_refused(host: Host) -> None:
     attached(host, "c1")
     done = ask(host, "check", "zz")
-    assert done.returncode == 1 and "this host has no such attachment" in done.stderr
+    assert done.returncode == 3 and "this host has no such attachment" in done.stderr
 
 
 def test_a_namespace_that_is_gone_is_a_difference(host: Host) -> None:

@@ -44,7 +44,7 @@ def test_who_stops_reading_is_no_failure_to_complain_about(plugin_file: Path, ar
 def test_output_that_can_not_be_written_is_a_failure(plugin_file: Path, argv: list[str]) -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run([str(plugin_file), *argv], stdout=full, stderr=subprocess.PIPE, check=False)
-    assert done.returncode == 1 and b"ENOSPC" in done.stderr
+    assert done.returncode == 3 and b"ENOSPC" in done.stderr
 
 
 @pytest.mark.parametrize("argv", [["--version"], ["version"], ["-V"]])
@@ -106,7 +106,7 @@ def test_who_may_not_see_the_firewall_is_told_so_instead_of_that_there_is_none(h
     attach(host, "c1")
     drop = ("setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin")
     done = host.run(*drop, str(host.plugin_file), *argv, "--conf-dir", CONF_DIR, check=False)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (3, "")
     assert "CAP_NET_ADMIN is missing: run it as root" in done.stderr
 
 

@@ -76,7 +76,7 @@ def test_the_package_alone_installs_the_file(host: Host, to: Path, tmp_path: Pat
 @pytest.mark.parametrize("python", ["/bin/true", "/nonexistent/python3"])
 def test_what_is_no_python_is_refused_before_anything_is_written(host: Host, to: Path, python: str) -> None:
     done = ask(host, "install", "--to", str(to), "--python", python)
-    assert done.returncode == 1 and python in done.stderr
+    assert done.returncode == 3 and python in done.stderr
     assert list(to.iterdir()) == []
 
 
@@ -91,7 +91,7 @@ def test_the_ipam_names_are_plugins_of_their_own(host: Host, to: Path) -> None:
 def test_a_foreign_plugin_is_never_touched_unasked(host: Host, to: Path) -> None:
     foreign(to / "static")
     done = ask(host, "install", "--to", str(to), "--with-ipam")
-    assert done.returncode == 1 and "--force" in done.stderr
+    assert done.returncode == 3 and "--force" in done.stderr
     assert [p.name for p in to.iterdir()] == ["static"] and (to / "static").read_bytes() == FOREIGN
 
 
@@ -173,7 +173,7 @@ def test_a_conflist_is_not_overwritten_unasked(host: Host, to: Path, tmp_path: P
     argv = ["install", "--to", str(to), "--conflist", "mynet", "--conf-dir", str(net_d)]
     ask(host, *argv)
     before = (net_d / "10-mynet.conflist").read_bytes()
-    assert ask(host, *argv).returncode == 1
+    assert ask(host, *argv).returncode == 3
     assert (net_d / "10-mynet.conflist").read_bytes() == before
     assert ask(host, *argv, "--force").returncode == 0
     assert (net_d / "10-mynet.conflist").read_bytes() != before  # another random IPv6 subnet
@@ -186,7 +186,7 @@ def test_a_conflist_over_the_hosts_own_network_is_refused(host: Host, to: Path, 
     host.run("ip", "addr", "add", "10.85.3.1/24", "dev", "up0")
     argv = ["install", "--to", str(to), "--conflist", "mynet", "--conf-dir", str(tmp_path / "net.d")]
     done = ask(host, *argv)
-    assert done.returncode == 1 and "10.85.3.0/24" in done.stderr
+    assert done.returncode == 3 and "10.85.3.0/24" in done.stderr
     assert list(to.iterdir()) == []
     assert ask(host, *argv, "--subnet", "10.86.0.0/24").returncode == 0
 
@@ -195,7 +195,7 @@ def test_a_conflist_names_the_destinations_that_are_not_masqueraded(host: Host, 
     net_d = tmp_path / "net.d"
     argv = ["install", "--to", str(to), "--conflist", "mynet", "--conf-dir", str(net_d)]
     done = ask(host, *argv, "--non-masquerade", "10.0.0.1/8")
-    assert done.returncode == 1 and "the network is 10.0.0.0/8" in done.stderr
+    assert done.returncode == 3 and "the network is 10.0.0.0/8" in done.stderr
     assert list(to.iterdir()) == [] and not net_d.exists()
     assert ask(host, *argv, "--non-masquerade", "10.0.0.0/8", "--non-masquerade", "fd00::/8").returncode == 0
     plugin = json.loads((net_d / "10-mynet.conflist").read_bytes())["plugins"][0]

@@ -121,7 +121,7 @@ def test_a_directory_that_others_can_write_is_refused(host: Host, tmp_path: Path
     fresh(tmp_path)
     (tmp_path / "bin").chmod(mode)
     done = host.run(str(host.plugin_file), "install", "--to", f"{tmp_path}/bin", "--force", check=False)
-    assert done.returncode == 1 and "can be written by others" in done.stderr and "chmod go-w" in done.stderr
+    assert done.returncode == 3 and "can be written by others" in done.stderr and "chmod go-w" in done.stderr
     assert (tmp_path / "bin" / "ptp").read_bytes() == FOREIGN
 
 
@@ -133,7 +133,7 @@ def test_a_python_that_others_can_write_is_refused_and_not_executed(host: Host, 
     python.chmod(0o757)
     argv = [str(host.plugin_file), "install", "--to", f"{tmp_path}/bin", "--force", "--python", str(python)]
     done = host.run(*argv, check=False)
-    assert done.returncode == 1 and "can be written by others" in done.stderr
+    assert done.returncode == 3 and "can be written by others" in done.stderr
     assert not (tmp_path / "executed").exists()
 
 

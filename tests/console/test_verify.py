@@ -17,7 +17,7 @@ from cni_ptp.bundle import built_file, pack
 from tests.build.checkouts import built_by, interpreters
 from tests.namespaces import Host
 
-VERIFIED, DIFFERS, USAGE, OTHER_PYTHON = 0, 1, 2, 3
+VERIFIED, DIFFERS, USAGE, NOT_TOLD = 0, 1, 2, 3
 SYSTEM_PYTHON = "/usr/bin/python3"
 
 
@@ -255,10 +255,10 @@ def test_a_file_for_another_python_is_not_judged_and_the_one_that_is_needed_is_n
         b"NUMBER == b'", b"NUMBER == b'?"
     )
     status, output = verdict(plugin_file, tmp_path, other_head + plugin_file.read_bytes()[pack.HEAD_SIZE :])
-    assert status == OTHER_PYTHON and f"was built for Python 3.8, and this is Python {ours}: python3.8 -I -S " in output
+    assert status == NOT_TOLD and f"was built for Python 3.8, and this is Python {ours}: python3.8 -I -S " in output
     for other in [python for python in interpreters() if version_of(python) != ours]:
         file = built_by(other, tmp_path)
-        assert verify(plugin_file, file).returncode == OTHER_PYTHON
+        assert verify(plugin_file, file).returncode == NOT_TOLD
         by_it = verify(plugin_file, file, "--python", other, python=other)
         assert by_it.returncode == VERIFIED, by_it.stdout
 
@@ -282,9 +282,9 @@ def test_what_is_no_built_file_is_not_verified(plugin_file: Path, tmp_path: Path
 
 
 def test_what_is_no_file_is_refused(plugin_file: Path, tmp_path: Path) -> None:
-    assert verify(plugin_file, tmp_path / "none").returncode == DIFFERS
+    assert verify(plugin_file, tmp_path / "none").returncode == NOT_TOLD
     done = verify(plugin_file, Path("/dev/zero"))
-    assert done.returncode == DIFFERS and "not a regular file" in done.stderr
+    assert done.returncode == NOT_TOLD and "not a regular file" in done.stderr
 
 
 @pytest.mark.parametrize("source", [b"def f(:\n", b"\0", b"(" * 5000 + b")" * 5000, b"\xff\xfe"])

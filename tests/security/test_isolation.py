@@ -27,6 +27,8 @@ LINES = {
     "doctor": ["doctor", "--conf-dir", CONF_DIR, "--cni-path", "{to}"],
     "list": ["list", "--conf-dir", CONF_DIR],
     "check": ["check"],
+    "metrics": ["metrics", "--output", "{to}/ptp.prom"],
+    "completion": ["completion", "bash"],
     "repair": ["repair"],
     "show": ["show", "c1", "--conf-dir", CONF_DIR],
     "gc": ["gc", "--dry-run", "--conf-dir", CONF_DIR],
