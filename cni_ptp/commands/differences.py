@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class View:
-    """What one comparison or many of them look at the host by."""
+    """The sockets by which comparisons look at the host; many comparisons can share one view."""
 
     __slots__ = ("host", "_firewall")
 
@@ -48,6 +48,11 @@ class View:
 
             self._firewall = Firewall()
         return self._firewall
+
+    def forget(self) -> None:
+        """Read the firewall anew from now on."""
+        if self._firewall is not None:
+            self._firewall.forget()
 
     def __enter__(self) -> View:
         """Return itself."""

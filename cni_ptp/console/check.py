@@ -53,9 +53,7 @@ def choice(parser: argparse.ArgumentParser) -> None:
 def comparison_of(options: argparse.Namespace) -> Comparison:
     """Return the comparison of all that this host and its runtimes know of.  CniError 100 if not all can be seen."""
     directories = tuple(options.cache_dir) or DIRECTORIES
-    comparison = Comparison(inventory(options.conf_dir, options.data_dir), directories, with_programs=True)
-    comparison.add_remembered(every=True)
-    return comparison
+    return Comparison(inventory(options.conf_dir, options.data_dir), directories, as_check=True)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -19,24 +19,28 @@ if TYPE_CHECKING:
 
 
 class Comparison:
-    """What runtimes remember of this host's attachments, and one view of the host for all comparisons.
+    """Compare a host's attachments with what runtimes remember of them; all comparisons share one view of the host.
 
-    unread: which files of the runtimes could not be read, in words.
-    with_programs: whether IPAM plugins that are programs are asked about leases, as CHECK asks them.
+    seen: the attachments of the host, to which those are added that only a runtime remembers.
+    unread: the files of the runtimes that could not be read, in words.
     """
 
-    def __init__(
-        self, seen: Inventory, directories: tuple[str, ...] = DIRECTORIES, with_programs: bool = False
-    ) -> None:
+    def __init__(self, seen: Inventory, directories: tuple[str, ...] = DIRECTORIES, as_check: bool = False) -> None:
+        """Read what runtimes remember.
+
+        as_check: add also attachments without a namespace, such as those that a runtime has not forgotten since the
+        last boot, and ask IPAM plugins that are programs about leases.
+        """
         self.seen = seen
-        self.with_programs = with_programs
+        self._as_check = as_check
         every, self.unread = remembered(directories)
         self._memory = {one.attachment: one for one in every}
         self._by_alias = {one.attachment.alias(): one.attachment for one in every}
-        self._namespaces = Namespaces()
         self._view = View()
+        self._namespaces = Namespaces(self._view.host)
         for found in seen.attachments():
             self._recognise(found)
+        self._add_remembered()
 
     def __enter__(self) -> Comparison:
         """Return itself."""
@@ -52,14 +56,15 @@ class Comparison:
             self.seen.rename(found, self._by_alias[found.link.alias])
         found.remembered = self._memory.get(found.attachment)
 
-    def add_remembered(self, every: bool) -> None:
-        """Add what runtimes remember and the host has nothing of.
-
-        every: also those without a namespace, such as what a runtime has not forgotten since the last boot.
-        """
+    def _add_remembered(self) -> None:
         for attachment, one in self._memory.items():
-            if attachment.identity() not in self.seen.found and (every or _opens(one)):
+            if attachment.identity() not in self.seen.found and (self._as_check or _opens(one)):
                 self.seen.add(attachment).remembered = one
+
+    def compare_again(self, found: Found) -> None:
+        """Compare the attachment as `compare` does, with a firewall that may have changed."""
+        self._view.forget()
+        self.compare(found)
 
     def compare(self, found: Found) -> None:
         """Find what is wrong with the attachment, in the words of CHECK, or why that cannot be seen."""
@@ -97,7 +102,7 @@ class Comparison:
             found.remembered = reconstructed(found, found.link, network, path)
         differences = Differences(found.remembered.args, found.remembered.conf)
         differences.look(self._view)
-        if self.with_programs or not differences.ipam.is_program:
+        if self._as_check or not differences.ipam.is_program:
             differences.look_at_lease()
         found.wrong = differences.words
 

@@ -9,7 +9,6 @@ import time
 from ..base import jsonio
 from ..base.errors import CniError
 from ..bundle import built_file
-from ..cni.args import Args
 from ..cni.conf import NetConf, ptp_settings, read
 from ..commands import status
 from ..ipam.data_dir import ipam_of
@@ -19,7 +18,7 @@ from ..system.trusted import distrust
 from . import conflist, lease_files
 from .diagnosis import Line, ok, problem, warning
 from .inventory import Inventory, Network
-from .pools import pools_of
+from .pools import AS_ADD, pools_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ _EMBEDDED = ("host-local", "static")
 _OLD_S = 60.0
 _MOST_COUNTED = 1 << 17  # leases of a range: more are never counted, so a /64 costs nothing
 _PATIENCE_S = 20.0
-_AS_ADD = Args("ADD", "doctor", "/nowhere", "eth0", "", "", False)
 
 
 def lines(inventory: Inventory, conf_dir: str, cni_path: str) -> Iterator[Line]:
@@ -158,12 +156,12 @@ def _judge(conf: dict[str, Any], plugin: dict[str, Any]) -> None:
     """Raise CniError if ADD would refuse the configuration."""
     whole = dict(plugin, name=conf.get("name"), cniVersion=conf.get("cniversion"))
     network: NetConf = read(jsonio.dumps(whole))
-    ptp_settings(network, _AS_ADD)
+    ptp_settings(network, AS_ADD)
     ipam = ipam_of(network)
     if not ipam.text("type"):
         raise CniError(7, "no plugin name provided", "ipam.type is missing")
     if network.fields.flag("embeddedIPAM", True) and ipam.text("type") in _EMBEDDED:
-        status.refuse_unusable(ipam_for(network, _AS_ADD), network)
+        status.refuse_unusable(ipam_for(network, AS_ADD), network)
 
 
 # --- leases ---------------------------------------------------------------------------------------------------------

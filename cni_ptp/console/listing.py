@@ -43,7 +43,6 @@ def run(options: argparse.Namespace) -> int:
     """Print the attachments; return the exit status."""
     terminal = Terminal()
     with Comparison(inventory(options.conf_dir, options.data_dir)) as comparison:
-        comparison.add_remembered(every=False)
         every = compare_all(comparison, options.network)
     every = [found for found in every if found.wrong or found.unseen or not options.unhealthy]
     if options.json:

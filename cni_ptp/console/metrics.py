@@ -9,10 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from datetime import datetime, timezone
 
 from .. import __version__
 from ..base.errors import CniError
 from ..base.printable import printable
+from ..system.state_files import opened
 from . import atomic_file, lease_files
 from .comparison import Comparison, compare_all
 from .inventory import inventory, places
@@ -53,7 +55,6 @@ def run(options: argparse.Namespace) -> int:
     """Print or write the numbers; return the exit status."""
     seen = inventory(options.conf_dir, options.data_dir)
     with Comparison(seen) as comparison:
-        comparison.add_remembered(every=False)
         compare_all(comparison)
     text = "".join([*_families(seen), "# EOF\n"])
     if options.output:
@@ -110,12 +111,10 @@ class _Call:
     __slots__ = ("labels", "seconds", "time", "code")
 
     def __init__(self, record: dict[str, Any]) -> None:
-        import datetime
-
         self.labels = {"network": str(record["network"]), "command": str(record["command"])}
         self.seconds = float(record["ms"]) / 1000
-        when = datetime.datetime.strptime(str(record["time"]), "%Y-%m-%dT%H:%M:%S.%fZ")
-        self.time = when.replace(tzinfo=datetime.timezone.utc).timestamp()
+        when = datetime.strptime(str(record["time"]), "%Y-%m-%dT%H:%M:%S.%fZ")
+        self.time = when.replace(tzinfo=timezone.utc).timestamp()
         self.code = int(record["code"])
 
 
@@ -135,8 +134,6 @@ def _last_calls(seen: Inventory) -> Iterator[_Call]:
 
 
 def _end_of(path: str) -> bytes:
-    from ..system.state_files import opened
-
     try:
         fd = opened(path, os.O_RDONLY)
     except (OSError, CniError):

@@ -6,20 +6,23 @@ import os
 
 from ..base.errors import CniError
 from ..netlink.rt_nsid import NETNSA_NSID, get_nsid
-from ..netlink.sock import NETLINK_ROUTE, Socket
 from ..system.netns import open_netns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..netlink.sock import Socket
+
 _NAMED = ("/run/netns", "/var/run/netns", "/run/docker/netns")
 
 
 class Namespaces:
-    """What was found so far; each path is looked at once, when the first number that is not known yet is asked for."""
+    """The paths of namespaces by number.  Each path is opened once, and no path before a number needs it."""
 
-    def __init__(self) -> None:
+    def __init__(self, sock: Socket) -> None:
+        """Take a socket in the host's namespace."""
+        self._sock = sock
         self._paths: dict[int, str] = {}
         self._left = _candidates()
 
@@ -27,24 +30,22 @@ class Namespaces:
         """Return a path of the namespace with that number, a named one before a process's; "" if none leads there."""
         if nsid is None:
             return ""
-        with Socket(NETLINK_ROUTE) as sock:
-            while nsid not in self._paths:
-                path = next(self._left, "")
-                if not path:
-                    return ""
-                number = _nsid_of(sock, path)
-                if number is not None:
-                    self._paths.setdefault(number, path)
+        while nsid not in self._paths:
+            path = next(self._left, "")
+            if not path:
+                return ""
+            number = self._number_of(path)
+            if number is not None:
+                self._paths.setdefault(number, path)
         return self._paths[nsid]
 
-
-def _nsid_of(sock: Socket, path: str) -> int | None:
-    try:
-        with open_netns(path, True) as netns:
-            answer = sock.ask(get_nsid(netns.fd))[0]
-    except CniError:
-        return None
-    return answer.one()[1].get(NETNSA_NSID) if answer.error is None else None
+    def _number_of(self, path: str) -> int | None:
+        try:
+            with open_netns(path, True) as netns:
+                answer = self._sock.ask(get_nsid(netns.fd))[0]
+        except CniError:
+            return None
+        return answer.one()[1].get(NETNSA_NSID) if answer.error is None else None
 
 
 def _candidates() -> Iterator[str]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .inventory import Network
     from .lease_files import LeaseFile
 
-_AS_ADD = Args("ADD", "doctor", "/nowhere", "eth0", "", "", False)
+AS_ADD = Args("ADD", "doctor", "/nowhere", "eth0", "", "", False)
 
 
 class Pool:
@@ -37,7 +37,7 @@ def pools_of(network: Network, leases: list[LeaseFile]) -> list[Pool]:
         return []
     document = {**network.conf, "name": network.name, "cniversion": "1.0.0"}
     try:
-        sets = settings.read(read(jsonio.dumps(document)), _AS_ADD).sets
+        sets = settings.read(read(jsonio.dumps(document)), AS_ADD).sets
     except CniError:
         return []
     found = []

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.ip import Prefix
-    from ..cni.conf import NetConf
     from ..netlink.rt_link import Link
     from .inventory import Found, Network
 
@@ -68,43 +67,27 @@ def _mappings(found: Found) -> list[dict[str, Any]]:
 
 def _prefixes(found: Found, link: Link, document: dict[str, Any], args: Args) -> list[dict[str, Any]]:
     """Return the attachment's addresses as a result has them, with lengths and gateways as configured, if they are."""
-    configured = _configured(document, args)
+    configured = _configured(document, args, found.addresses())
     listed: list[dict[str, Any]] = []
     for address in found.addresses():
-        length, gateway = configured.get(address) or _from_ranges(document, args, address) or (None, None)
-        if length is None:
-            length = _length_inside(args.netns, link, address)
+        length, gateway = configured.get(address) or (_length_inside(args.netns, link, address), None)
         ip: dict[str, Any] = {"address": cidr_text(address, length), "interface": 1}
         listed.append({**ip, "gateway": text_of(gateway)} if gateway is not None else ip)
     return listed
 
 
-def _kind(document: dict[str, Any]) -> object:
+def _configured(document: dict[str, Any], args: Args, addresses: list[bytes]) -> dict[bytes, tuple[int, bytes | None]]:
+    """Return (prefix length, gateway) of those of the packed addresses that an IPAM of this file gives."""
     ipam = document.get("ipam")
-    return ipam.get("type") if isinstance(ipam, dict) else None
-
-
-def _configured(document: dict[str, Any], args: Args) -> dict[bytes, tuple[int, bytes | None]]:
-    """Return (prefix length, gateway) of each address that the configuration of static gives."""
-    if _kind(document) != "static":
+    kind = ipam.get("type") if isinstance(ipam, dict) else None
+    if kind == "static":
+        given = static_settings.read(read(jsonio.dumps(document)), args).ips
+        return {ip.address: (ip.length, ip.gateway) for ip in given}
+    if kind != "host-local":
         return {}
-    found = static_settings.read(_conf(document), args)
-    return {ip.address: (ip.length, ip.gateway) for ip in found.ips}
-
-
-def _from_ranges(document: dict[str, Any], args: Args, address: bytes) -> tuple[int, bytes | None] | None:
-    """Return (prefix length, gateway) of an address in a range of host-local."""
-    if _kind(document) != "host-local":
-        return None
-    for one in settings.read(_conf(document), args).sets:
-        found = one.range_for(address)
-        if found is not None:
-            return found.length, found.gateway
-    return None
-
-
-def _conf(document: dict[str, Any]) -> NetConf:
-    return read(jsonio.dumps(document))
+    sets = settings.read(read(jsonio.dumps(document)), args).sets
+    ranges = [(address, one.range_for(address)) for one in sets for address in addresses]
+    return {address: (found.length, found.gateway) for address, found in ranges if found is not None}
 
 
 def _length_inside(path: str, link: Link, address: bytes) -> int:

@@ -14,6 +14,7 @@ from .terminal import Terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .comparison import Comparison
     from .inventory import Found
 
 ABOUT = """\
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         for found in every:
             comparison.compare(found)
             if found.wrong and not options.dry_run:
-                _repair(found, options, terminal)
+                _repair(found, comparison, terminal)
             for words in found.wrong:
                 terminal.say(terminal.paint("red", f"{found.attachment}: {words}"))
             if found.unseen:
@@ -62,8 +63,8 @@ def run(options: argparse.Namespace) -> int:
     return 1 if left else 3 if unseen or comparison.unread else 0
 
 
-def _repair(found: Found, options: argparse.Namespace, terminal: Terminal) -> None:
-    """Repair one and look again, afresh; print what was mended and what failed."""
+def _repair(found: Found, comparison: Comparison, terminal: Terminal) -> None:
+    """Repair one and compare it again; print what was mended and what failed."""
     one = found.remembered
     if one is None or is_gone(found):
         return  # what is left of it is for GC
@@ -72,8 +73,7 @@ def _repair(found: Found, options: argparse.Namespace, terminal: Terminal) -> No
         failures = repair(one.args, one.conf)
     except Exception as e:  # noqa: BLE001  one that cannot be repaired must not keep the others from it
         failures = [str(to_cni(e))]
-    with comparison_of(options) as comparison:
-        comparison.compare(found)
+    comparison.compare_again(found)
     for words in before:
         if words not in found.wrong:
             terminal.say(terminal.paint("green", f"{found.attachment}: mended: {words}"))

@@ -50,7 +50,6 @@ def run(options: argparse.Namespace) -> int:
     """Draw the container's attachments; return the exit status."""
     terminal = Terminal()
     with Comparison(inventory(options.conf_dir, options.data_dir)) as comparison:
-        comparison.add_remembered(every=False)
         matching = meant_by(comparison.seen.attachments(), options.name, "show")
         names = {found.attachment.containerid for found in matching}
         if len(names) != 1:
@@ -122,7 +121,8 @@ def _route_socket() -> Socket:
 
 
 def _container_lines(link: Link) -> list[str]:
-    path = Namespaces().path_of(link.netnsid)
+    with Socket(NETLINK_ROUTE) as sock:
+        path = Namespaces(sock).path_of(link.netnsid)
     if not path:
         return ["no path leads to its network namespace"]
     try:

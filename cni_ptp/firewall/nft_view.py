@@ -1,4 +1,4 @@
-"""The firewall as comparisons see it: what all attachments share is read and compared only once."""
+"""The firewall as comparisons see it: they read and compare only once what all attachments share."""
 
 from __future__ import annotations
 
@@ -31,6 +31,10 @@ class Firewall:
         if what not in self._read:
             self._read[what] = read()
         return self._read[what]
+
+    def forget(self) -> None:
+        """Read everything anew from now on."""
+        self._read.clear()
 
     def __enter__(self) -> Firewall:
         """Return itself."""
